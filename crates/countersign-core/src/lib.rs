@@ -1,1 +1,29 @@
-//! Placeholder.
+//! The domain of countersign: its types and its decisions.
+//!
+//! Nothing here does I/O, is async, or reads a clock or the system's randomness: both are handed in.
+//! Storage loads state, asks this crate what follows from it, and saves the answer.
+
+mod account;
+mod budget;
+mod client_secret;
+mod clock;
+mod email_address;
+mod hash;
+mod keyring;
+mod language;
+mod msisdn;
+mod network;
+mod next_link;
+mod outbox;
+mod random;
+mod sealed;
+mod send_attempt;
+mod session_id;
+mod threepid;
+mod tokens;
+mod uia;
+mod user_id;
+mod validation_session;
+
+pub use self::email_address::*;
+pub use self::msisdn::*;
