@@ -1,0 +1,287 @@
+//! `/account/3pid`: asking for a token, and the 3PIDs of an account.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    object::{BodyError, FromObject, Object},
+    uia::AuthData,
+};
+
+/// `GET`, with an access token: the 3PIDs of the account.
+///
+/// [Spec](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3account3pid)
+pub const THREEPIDS: &str = "/account/3pid";
+
+/// `POST`, with an access token and user-interactive authentication: adds a validated 3PID to the account.
+///
+/// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd)
+pub const ADD: &str = "/account/3pid/add";
+
+/// `POST`, with an access token: deletes a 3PID from the account.
+///
+/// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3piddelete)
+pub const DELETE: &str = "/account/3pid/delete";
+
+/// `POST`: asks for a token by mail, to add the address to an account.
+///
+/// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidemailrequesttoken)
+pub const EMAIL_REQUEST_TOKEN: &str = "/account/3pid/email/requestToken";
+
+/// `POST`: asks for a token by SMS, to add the phone number to an account.
+///
+/// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidmsisdnrequesttoken)
+pub const MSISDN_REQUEST_TOKEN: &str = "/account/3pid/msisdn/requestToken";
+
+/// The body of every `…/email/requestToken` of the client API.
+#[derive(Clone, Serialize)]
+pub struct RequestEmailToken {
+    /// A secret of the client's own making: 1 to 255 of `0-9a-zA-Z.=_-`.
+    pub client_secret: String,
+    /// The address to validate.
+    pub email: String,
+    /// Where the confirmation page leads on to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_link: Option<String>,
+    /// A number to raise for another mail; with the same number, none is sent.
+    pub send_attempt: i64,
+    /// An access token for the identity server; a node that validates itself ignores it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_access_token: Option<String>,
+    /// An identity server; a node that validates itself ignores it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_server: Option<String>,
+}
+
+impl RequestEmailToken {
+    /// Makes a body of what is required.
+    pub fn new(client_secret: impl Into<String>, email: impl Into<String>, send_attempt: i64) -> Self {
+        Self {
+            client_secret: client_secret.into(),
+            email: email.into(),
+            next_link: None,
+            send_attempt,
+            id_access_token: None,
+            id_server: None,
+        }
+    }
+}
+
+impl fmt::Debug for RequestEmailToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestEmailToken").field("send_attempt", &self.send_attempt).finish_non_exhaustive()
+    }
+}
+
+impl FromObject for RequestEmailToken {
+    fn from_object(mut object: Object) -> Result<Self, BodyError> {
+        Ok(Self {
+            client_secret: object.required_string("client_secret")?,
+            email: object.required_string("email")?,
+            next_link: object.optional_string("next_link")?,
+            send_attempt: object.required_integer("send_attempt")?,
+            id_access_token: object.ignored_string("id_access_token"),
+            id_server: object.ignored_string("id_server"),
+        })
+    }
+}
+
+/// The body of every `…/msisdn/requestToken` of the client API.
+#[derive(Clone, Serialize)]
+pub struct RequestMsisdnToken {
+    /// A secret of the client's own making: 1 to 255 of `0-9a-zA-Z.=_-`.
+    pub client_secret: String,
+    /// The country that the number is dialled from, two upper-case letters.
+    pub country: String,
+    /// Where a confirmation page would lead on to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_link: Option<String>,
+    /// The phone number to validate.
+    pub phone_number: String,
+    /// A number to raise for another SMS; with the same number, none is sent.
+    pub send_attempt: i64,
+    /// An access token for the identity server; a node that validates itself ignores it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_access_token: Option<String>,
+    /// An identity server; a node that validates itself ignores it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_server: Option<String>,
+}
+
+impl RequestMsisdnToken {
+    /// Makes a body of what is required.
+    pub fn new(
+        client_secret: impl Into<String>,
+        country: impl Into<String>,
+        phone_number: impl Into<String>,
+        send_attempt: i64,
+    ) -> Self {
+        Self {
+            client_secret: client_secret.into(),
+            country: country.into(),
+            next_link: None,
+            phone_number: phone_number.into(),
+            send_attempt,
+            id_access_token: None,
+            id_server: None,
+        }
+    }
+}
+
+impl fmt::Debug for RequestMsisdnToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestMsisdnToken").field("send_attempt", &self.send_attempt).finish_non_exhaustive()
+    }
+}
+
+impl FromObject for RequestMsisdnToken {
+    fn from_object(mut object: Object) -> Result<Self, BodyError> {
+        Ok(Self {
+            client_secret: object.required_string("client_secret")?,
+            country: object.required_string("country")?,
+            next_link: object.optional_string("next_link")?,
+            phone_number: object.required_string("phone_number")?,
+            send_attempt: object.required_integer("send_attempt")?,
+            id_access_token: object.ignored_string("id_access_token"),
+            id_server: object.ignored_string("id_server"),
+        })
+    }
+}
+
+/// The answer of every requestToken of the client API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestTokenResponse {
+    /// The session's id.
+    pub sid: String,
+    /// Where to submit the code that the user typed; absent if the message holds no code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submit_url: Option<String>,
+}
+
+/// The answer of [`THREEPIDS`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreepidsResponse {
+    /// The 3PIDs, maybe none.
+    #[serde(default)]
+    pub threepids: Vec<Threepid>,
+}
+
+/// A 3PID of an account.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Threepid {
+    /// `email` or `msisdn`.
+    pub medium: String,
+    /// The canonical address.
+    pub address: String,
+    /// When it was validated, in milliseconds since the Unix epoch.
+    pub validated_at: i64,
+    /// When it was added to the account, in milliseconds since the Unix epoch.
+    pub added_at: i64,
+}
+
+impl fmt::Debug for Threepid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Threepid").field("medium", &self.medium).finish_non_exhaustive()
+    }
+}
+
+/// The body of [`ADD`].
+///
+/// Everything may be absent, because a later round of the authentication may bring nothing but `auth`;
+/// [`AddThreepidRequest::session`] asks for the rest.
+#[derive(Clone, Default, Serialize)]
+pub struct AddThreepidRequest {
+    /// The authentication.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthData>,
+    /// The secret that opened the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// The session's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+}
+
+impl AddThreepidRequest {
+    /// Makes a body that names the session, without authentication.
+    pub fn new(sid: impl Into<String>, client_secret: impl Into<String>) -> Self {
+        Self { auth: None, client_secret: Some(client_secret.into()), sid: Some(sid.into()) }
+    }
+
+    /// The session's id and client secret, both of which the first round must give.
+    pub fn session(&self) -> Result<(&str, &str), BodyError> {
+        let client_secret = self.client_secret.as_deref();
+        let client_secret = client_secret.ok_or(BodyError::Missing { key: "client_secret" })?;
+        let sid = self.sid.as_deref().ok_or(BodyError::Missing { key: "sid" })?;
+        Ok((sid, client_secret))
+    }
+}
+
+impl fmt::Debug for AddThreepidRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AddThreepidRequest").field("auth", &self.auth).finish_non_exhaustive()
+    }
+}
+
+impl FromObject for AddThreepidRequest {
+    fn from_object(mut object: Object) -> Result<Self, BodyError> {
+        Ok(Self {
+            auth: AuthData::take_from(&mut object)?,
+            client_secret: object.optional_string("client_secret")?,
+            sid: object.optional_string("sid")?,
+        })
+    }
+}
+
+/// The body of [`DELETE`].
+#[derive(Clone, Serialize)]
+pub struct DeleteThreepidRequest {
+    /// `email` or `msisdn`.
+    pub medium: String,
+    /// The address.
+    pub address: String,
+    /// The identity server to unbind it from, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_server: Option<String>,
+}
+
+impl DeleteThreepidRequest {
+    /// Makes a body of what is required.
+    pub fn new(medium: impl Into<String>, address: impl Into<String>) -> Self {
+        Self { medium: medium.into(), address: address.into(), id_server: None }
+    }
+}
+
+impl fmt::Debug for DeleteThreepidRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeleteThreepidRequest").field("medium", &self.medium).finish_non_exhaustive()
+    }
+}
+
+impl FromObject for DeleteThreepidRequest {
+    fn from_object(mut object: Object) -> Result<Self, BodyError> {
+        Ok(Self {
+            medium: object.required_string("medium")?,
+            address: object.required_string("address")?,
+            id_server: object.optional_string("id_server")?,
+        })
+    }
+}
+
+/// The answer of [`DELETE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteThreepidResponse {
+    /// What became of the association at the identity server.
+    pub id_server_unbind_result: UnbindResult,
+}
+
+/// What became of an association at an identity server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnbindResult {
+    /// It was removed.
+    Success,
+    /// The server can't say, or knows of no identity server.
+    NoSupport,
+}
