@@ -19,11 +19,15 @@ mod random;
 mod sealed;
 mod send_attempt;
 mod session_id;
+mod session_purpose;
 mod threepid;
 mod tokens;
 mod uia;
 mod user_id;
 mod validation_session;
 
-pub use self::email_address::*;
-pub use self::msisdn::*;
+pub use self::{
+    account::*, budget::*, client_secret::*, clock::*, email_address::*, hash::*, keyring::*, language::*, msisdn::*,
+    network::*, next_link::*, outbox::*, random::*, sealed::*, send_attempt::*, session_id::*, session_purpose::*,
+    threepid::*, tokens::*, uia::*, user_id::*, validation_session::*,
+};

@@ -1,1 +1,57 @@
-//! Placeholder.
+//! What countersign keeps: operations, and the backends that carry them out.
+//!
+//! A method of a store is one operation: atomic, durable when it returns, its decision a pure function of
+//! `countersign-core`. What each promises is in its doc comment and in the contract suite, which every backend passes.
+
+mod accounts;
+mod budgets;
+pub mod contract;
+mod error;
+mod keys;
+mod outbox;
+mod retention;
+mod sessions;
+pub mod sqlite;
+mod suppressions;
+mod threepids;
+mod uia;
+
+pub use self::{
+    accounts::{AccountStore, Registered, Registration},
+    budgets::BudgetStore,
+    error::StorageError,
+    keys::{KeyCheck, KeyStore},
+    outbox::{FinishedMessage, LeaseRequest, OutboxCounts, OutboxStore},
+    retention::{Retention, RetentionStore, Swept},
+    sessions::SessionStore,
+    suppressions::SuppressionStore,
+    threepids::{AddedThreepid, ThreepidStore},
+    uia::UiaStore,
+};
+
+/// Everything that a backend can do.
+pub trait Storage:
+    AccountStore
+    + BudgetStore
+    + KeyStore
+    + OutboxStore
+    + RetentionStore
+    + SessionStore
+    + SuppressionStore
+    + ThreepidStore
+    + UiaStore
+{
+}
+
+impl<S> Storage for S where
+    S: AccountStore
+        + BudgetStore
+        + KeyStore
+        + OutboxStore
+        + RetentionStore
+        + SessionStore
+        + SuppressionStore
+        + ThreepidStore
+        + UiaStore
+{
+}

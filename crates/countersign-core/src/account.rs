@@ -1,0 +1,70 @@
+//! Accounts of the node, their devices and addresses.
+
+use std::fmt;
+
+use crate::{AccessTokenHash, AddressHash, DeviceId, Localpart, Medium, Sealed, Timestamp};
+
+/// A user of this node.
+#[derive(Clone)]
+pub struct Account {
+    /// Its name.
+    pub localpart: Localpart,
+    /// Its password as a PHC string; `None`: it has none.
+    pub password_hash: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("localpart", &self.localpart).finish_non_exhaustive()
+    }
+}
+
+/// One login of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The account.
+    pub localpart: Localpart,
+    /// The id, unique within the account.
+    pub device_id: DeviceId,
+    /// What the client calls it.
+    pub display_name: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A new access token for a device. Only its hash is known here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLogin {
+    /// The device, made unless it exists. Earlier tokens of it stop working.
+    pub device: Device,
+    /// The token.
+    pub access_token_hash: AccessTokenHash,
+}
+
+/// Whom an access token stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TokenOwner {
+    /// The account.
+    pub localpart: Localpart,
+    /// The device.
+    pub device_id: DeviceId,
+}
+
+/// An address of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountThreepid {
+    /// The account.
+    pub localpart: Localpart,
+    /// The kind of address.
+    pub medium: Medium,
+    /// The address, to look up.
+    pub address_hash: AddressHash,
+    /// The address, to read.
+    pub sealed_address: Sealed,
+    /// When its owner proved it.
+    pub validated_at: Timestamp,
+    /// When it came to the account.
+    pub added_at: Timestamp,
+}

@@ -1,0 +1,72 @@
+//! Keyed hashes: how the database finds a thing without holding it.
+//!
+//! Each is an HMAC-SHA-256 under the index key, with a label of its own, made by [`Keyring`](crate::Keyring).
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+
+/// Defines one kind of keyed hash, so that two kinds can't be mixed up.
+macro_rules! keyed_hash {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// The hash with these bytes, as read back from the database.
+            pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+
+            /// The bytes to store or look up.
+            pub const fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        impl PartialEq for $name {
+            /// Compares in constant time.
+            fn eq(&self, other: &Self) -> bool {
+                self.0.ct_eq(&other.0).into()
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    };
+}
+
+keyed_hash! {
+    /// Names a medium and a canonical address.
+    AddressHash
+}
+keyed_hash! {
+    /// Names a purpose, an address and a client secret: the key of a validation session.
+    SessionKey
+}
+keyed_hash! {
+    /// Stands for a client secret.
+    ClientSecretHash
+}
+keyed_hash! {
+    /// Stands for an access token of the client API.
+    AccessTokenHash
+}
+keyed_hash! {
+    /// Stands for the id of a session of user-interactive authentication.
+    UiaSessionHash
+}
+keyed_hash! {
+    /// Names whom a budget belongs to: an address, a network, an account.
+    SubjectHash
+}
+
+impl From<AddressHash> for SubjectHash {
+    fn from(hash: AddressHash) -> Self {
+        Self(hash.0)
+    }
+}

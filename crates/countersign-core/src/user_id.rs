@@ -1,0 +1,219 @@
+//! Users of the node: ids, localparts, devices.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// The longest user id, in bytes ([spec](https://spec.matrix.org/v1.19/appendices/#user-identifiers)).
+const USER_ID_MAX_BYTES: usize = 255;
+
+/// The name of an account on this node: `[a-z0-9._=/+-]+`
+/// ([spec](https://spec.matrix.org/v1.19/appendices/#user-identifiers)).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Localpart(String);
+
+impl Localpart {
+    /// Parses a name for a new account. Upper-case ASCII letters are mapped to lower case.
+    ///
+    /// # Errors
+    /// When it is empty, too long to fit a user id with this server name, or has other characters.
+    pub fn parse(text: &str, server_name: &ServerName) -> Result<Self, InvalidLocalpart> {
+        let localpart = text.to_ascii_lowercase();
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._=/+-".contains(&byte);
+        if localpart.is_empty() || !localpart.bytes().all(fits) {
+            return Err(InvalidLocalpart::Characters);
+        }
+        if USER_ID_MAX_BYTES < localpart.len() + server_name.as_str().len() + 2 {
+            return Err(InvalidLocalpart::TooLong);
+        }
+        Ok(Self(localpart))
+    }
+
+    /// The localpart that a stored row or a user id of this server holds.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Localpart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Localpart({})", self.0)
+    }
+}
+
+/// Text that can't name an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InvalidLocalpart {
+    /// Empty, or with other characters.
+    #[error("A username is one or more of the characters a-z, 0-9, '.', '_', '=', '-', '/' and '+'")]
+    Characters,
+    /// Too long.
+    #[error("A user id has at most 255 bytes")]
+    TooLong,
+}
+
+/// The part after the colon in user ids: a hostname or IP address, perhaps with a port
+/// ([spec](https://spec.matrix.org/v1.19/appendices/#server-name)).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerName(String);
+
+impl ServerName {
+    /// Parses a server name.
+    ///
+    /// # Errors
+    /// When it is not a hostname, an IPv4 address or a bracketed IPv6 address, with an optional port of 1 to 5 digits.
+    pub fn parse(text: &str) -> Result<Self, InvalidServerName> {
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (address, after) = rest.split_once(']').ok_or(InvalidServerName)?;
+                address.parse::<std::net::Ipv6Addr>().map_err(|_| InvalidServerName)?;
+                let port = if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or(InvalidServerName)?) };
+                ("ipv6", port)
+            }
+            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+        };
+        let host_fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+        let good_host = (1..=230).contains(&host.len()) && host.bytes().all(host_fits);
+        let good_port =
+            |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
+        if good_host && port.is_none_or(good_port) { Ok(Self(text.to_owned())) } else { Err(InvalidServerName) }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ServerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Text that is no server name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a server name is a hostname or an IP address (IPv6 in brackets), with an optional port")]
+pub struct InvalidServerName;
+
+/// A user of some server: `@localpart:server`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UserId(String);
+
+impl UserId {
+    /// The id of an account on this server.
+    pub fn new(localpart: &Localpart, server_name: &ServerName) -> Self {
+        Self(format!("@{}:{}", localpart.as_str(), server_name.as_str()))
+    }
+
+    /// The localpart that a login names: a full id of this server, or a localpart, compared without case.
+    /// `None` if it is an id of another server, which never matches an account.
+    pub fn localpart_here(user: &str, server_name: &ServerName) -> Option<Localpart> {
+        let localpart = match user.strip_prefix('@') {
+            None => user,
+            Some(rest) => {
+                let (localpart, server) = rest.split_once(':')?;
+                if server != server_name.as_str() {
+                    return None;
+                }
+                localpart
+            }
+        };
+        Localpart::parse(localpart, server_name).ok()
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A device of an account: at most 512 bytes, chosen by the client or by us.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DeviceId(String);
+
+impl DeviceId {
+    /// Parses a client's choice.
+    ///
+    /// # Errors
+    /// When it is empty, longer than 512 bytes, or has control characters.
+    pub fn parse(text: &str) -> Result<Self, InvalidDeviceId> {
+        let good = (1..=512).contains(&text.len()) && !text.chars().any(char::is_control);
+        if good { Ok(Self(text.to_owned())) } else { Err(InvalidDeviceId) }
+    }
+
+    /// A new random one: ten capital letters.
+    pub fn generate(random: &dyn crate::Random) -> Self {
+        let bytes: [u8; 10] = random.bytes();
+        Self(bytes.iter().map(|byte| char::from(b'A' + byte % 26)).collect())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Text that is no device id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("device_id must have 1 to 512 bytes and no control characters")]
+pub struct InvalidDeviceId;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn server() -> ServerName {
+        ServerName::parse("example.org").unwrap()
+    }
+
+    #[test]
+    fn logins_name_accounts_of_this_server_only() {
+        for (user, localpart) in [
+            ("alice", Some("alice")),
+            ("Alice", Some("alice")),
+            ("@alice:example.org", Some("alice")),
+            ("@alice:example.com", None),
+            ("@alice", None),
+            ("", None),
+            ("@:example.org", None),
+            ("ålice", None),
+        ] {
+            let found = UserId::localpart_here(user, &server());
+            assert_eq!(found.as_ref().map(Localpart::as_str), localpart, "{user}");
+        }
+    }
+
+    #[test]
+    fn server_names_follow_the_grammar() {
+        for good in ["example.org", "localhost", "example.org:8448", "192.0.2.1", "[2001:db8::1]", "[::1]:8008"] {
+            assert!(ServerName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "example.org:", "example.org:123456", "[::1", "[::1]8008", "https://example.org", "ä.de"] {
+            assert!(ServerName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parsers_never_panic(text in "\\PC{0,300}") {
+            let _ = ServerName::parse(&text);
+            let _ = Localpart::parse(&text, &server());
+            let _ = UserId::localpart_here(&text, &server());
+            let _ = DeviceId::parse(&text);
+        }
+    }
+}

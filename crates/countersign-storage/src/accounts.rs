@@ -1,0 +1,57 @@
+//! Accounts of the node, their devices and access tokens.
+
+use async_trait::async_trait;
+use countersign_core::{
+    AccessTokenHash, Account, Device, DeviceId, Localpart, NewLogin, Timestamp, TokenOwner, UiaSessionHash,
+};
+
+use crate::StorageError;
+
+/// A new account.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// The account.
+    pub account: Account,
+    /// Its first login, unless the client wants none.
+    pub login: Option<NewLogin>,
+    /// The authentication session that allowed it, deleted with it.
+    pub uia_session: UiaSessionHash,
+}
+
+/// What a registration led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// The account exists now.
+    Created,
+    /// Someone has that name.
+    UserInUse,
+}
+
+/// Accounts of the node, their devices and access tokens.
+#[async_trait]
+pub trait AccountStore: Send + Sync {
+    /// Makes an account, with its first login, and deletes the authentication session. Changes nothing if the name is
+    /// taken. Of two with one name, one wins.
+    async fn register(&self, registration: Registration) -> Result<Registered, StorageError>;
+
+    /// The account of that name.
+    async fn find_account(&self, localpart: &Localpart) -> Result<Option<Account>, StorageError>;
+
+    /// Gives a device a new access token. A device that exists keeps its name and loses its earlier tokens.
+    async fn log_in(&self, login: NewLogin) -> Result<(), StorageError>;
+
+    /// Whom an access token stands for.
+    async fn find_token_owner(&self, token: AccessTokenHash) -> Result<Option<TokenOwner>, StorageError>;
+
+    /// Deletes a device and its tokens. Deleting what isn't there changes nothing.
+    async fn log_out(&self, localpart: &Localpart, device_id: &DeviceId) -> Result<(), StorageError>;
+
+    /// Deletes all devices and tokens of an account.
+    async fn log_out_all(&self, localpart: &Localpart) -> Result<(), StorageError>;
+
+    /// The devices of an account, oldest first.
+    async fn list_devices(&self, localpart: &Localpart) -> Result<Vec<Device>, StorageError>;
+
+    /// When the oldest account was made; `None` if there is none.
+    async fn find_oldest_account(&self) -> Result<Option<(Localpart, Timestamp)>, StorageError>;
+}

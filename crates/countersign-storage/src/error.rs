@@ -1,0 +1,36 @@
+//! Why an operation failed.
+
+use thiserror::Error;
+
+/// Why an operation failed. Nothing was changed, unless it says otherwise.
+#[derive(Debug, Error)]
+pub enum StorageError {
+    /// Too many operations wait already.
+    #[error("the storage queue is full")]
+    Overloaded,
+    /// The backend is shutting down.
+    #[error("the storage is closed")]
+    Closed,
+    /// A row does not parse.
+    #[error("{table}.{column} holds a value that makes no sense")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// The database was made by a newer version, or migrating it failed half-way.
+    #[error("the database has schema {found}, this version knows {known}")]
+    Schema {
+        /// The number of the last migration in the database.
+        found: i64,
+        /// The number of the last migration that this version has.
+        known: i64,
+    },
+    /// An operation panicked. A defect of ours.
+    #[error("a storage operation panicked")]
+    Panicked,
+    /// The database says no.
+    #[error("the database failed")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

@@ -1,0 +1,36 @@
+//! Validation sessions.
+
+use async_trait::async_trait;
+use countersign_core::{
+    Confirmation, Confirmed, NotMe, NotMeDecision, Requested, SessionId, Submitted, Timestamp, TokenSubmission,
+    ValidationRequest, ValidationSession,
+};
+
+use crate::StorageError;
+
+/// Validation sessions and what is owed for them.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Applies `request` to the session that its key names, or opens one; charges the limits; queues the message that it
+    /// owes. Decided by [`ValidationSession::request`].
+    ///
+    /// Concurrent calls with one key behave as if one came after the other. A message that is queued supersedes those of
+    /// its session that wait without a lease. A repeat writes nothing.
+    async fn request_validation(&self, request: ValidationRequest, now: Timestamp)
+    -> Result<Requested, StorageError>;
+
+    /// Compares a token and counts a miss. Decided by [`ValidationSession::submit`].
+    ///
+    /// Concurrent misses all count.
+    async fn submit_token(&self, submission: TokenSubmission, now: Timestamp) -> Result<Submitted, StorageError>;
+
+    /// Validates by a link token alone. Decided by [`ValidationSession::confirm`].
+    async fn confirm(&self, confirmation: Confirmation, now: Timestamp) -> Result<Confirmed, StorageError>;
+
+    /// Ends a session by the word of its address's owner. Decided by [`ValidationSession::not_me`]; the session in the
+    /// answer is saved.
+    async fn not_me(&self, not_me: NotMe, now: Timestamp) -> Result<NotMeDecision, StorageError>;
+
+    /// The session with that id, in whatever state, as of the last operation that returned.
+    async fn find_session(&self, sid: SessionId) -> Result<Option<ValidationSession>, StorageError>;
+}

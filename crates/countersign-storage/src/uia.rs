@@ -1,0 +1,24 @@
+//! Sessions of user-interactive authentication.
+
+use async_trait::async_trait;
+use countersign_core::{Stage, UiaSession, UiaSessionHash};
+
+use crate::StorageError;
+
+/// Sessions of user-interactive authentication.
+#[async_trait]
+pub trait UiaStore: Send + Sync {
+    /// Keeps a new session.
+    async fn open_uia_session(&self, session: UiaSession) -> Result<(), StorageError>;
+
+    /// The session with that id.
+    async fn find_uia_session(&self, id: UiaSessionHash) -> Result<Option<UiaSession>, StorageError>;
+
+    /// Adds a stage to a session (`UiaSession::complete`). Concurrent stages all count. Answers the session as it is then;
+    /// `None` if it is gone.
+    async fn complete_uia_stage(
+        &self,
+        id: UiaSessionHash,
+        stage: Stage,
+    ) -> Result<Option<UiaSession>, StorageError>;
+}
