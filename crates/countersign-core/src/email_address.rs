@@ -149,7 +149,7 @@ fn canonical_domain(domain: &str) -> Result<String, InvalidEmailAddress> {
 /// Maps a domain to lower-case ASCII (UTS #46), or nothing if no mail exchanger can have such a name.
 ///
 /// Letters, digits and inner hyphens; A-labels that decode and encode to themselves, other labels with
-/// `--` in third place being reserved (RFC 5890, 2.3.1); at least two labels; lengths as in the DNS.
+/// `--` in third and fourth place being reserved (RFC 5890, 2.3.1); at least two labels; lengths as in the DNS.
 fn to_ascii(domain: &str) -> Option<Cow<'_, str>> {
     let uts46 = Uts46::new();
     let ascii =
