@@ -1,0 +1,41 @@
+//! `[retention]`: how long finished things are kept.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::duration;
+use super::error::Problems;
+
+/// How long finished things are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionConfig {
+    /// How long a validation session stays after it expired.
+    #[serde(with = "duration")]
+    pub expired_sessions: Duration,
+    /// How long the record of a message stays after it was delivered, dropped or given up.
+    #[serde(with = "duration")]
+    pub finished_messages: Duration,
+    /// How often the janitor goes round.
+    #[serde(with = "duration")]
+    pub interval: Duration,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self {
+            expired_sessions: Duration::from_secs(24 * 60 * 60),
+            finished_messages: Duration::from_secs(30 * 24 * 60 * 60),
+            interval: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+impl RetentionConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        if self.interval < Duration::from_secs(1) {
+            problems.add("retention.interval", "must be at least \"1s\"");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `[server]`: who the node is and where it listens.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use countersign_core::ServerName;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
+
+use super::error::Problems;
+use super::{PublicUrl, duration};
+
+/// Who the node is and where it listens.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// The part after the colon in user ids. It can't be changed once there are accounts.
+    #[serde(with = "server_name")]
+    pub name: ServerName,
+    /// Where the node is reached from outside: links and `submit_url` are built from it, never from a request.
+    /// https, or http on loopback; it may have a path.
+    pub public_url: PublicUrl,
+    /// Where the API and the pages are served, in clear: TLS is the reverse proxy's.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// Where the operator's endpoints (health, metrics) are served. Not for the public.
+    #[serde(default = "default_operator_listen")]
+    pub operator_listen: SocketAddr,
+    /// Networks whose `X-Forwarded-For` is believed. A client's address is the rightmost hop outside of them.
+    #[serde(default = "default_trusted_proxies")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// The largest request body, in bytes; lookups have a limit of their own.
+    #[serde(default = "default_max_body_bytes")]
+    pub max_body_bytes: usize,
+    /// How long a request may take before it is answered with an error.
+    #[serde(default = "default_request_timeout", with = "duration")]
+    pub request_timeout: Duration,
+    /// How long requests and messages in flight get to finish when the node is asked to stop.
+    #[serde(default = "default_shutdown_timeout", with = "duration")]
+    pub shutdown_timeout: Duration,
+}
+
+impl ServerConfig {
+    /// A server of that name and place, everything else by default.
+    pub fn new(
+        name: ServerName,
+        public_url: PublicUrl,
+        listen: SocketAddr,
+        operator_listen: SocketAddr,
+    ) -> Self {
+        Self {
+            name,
+            public_url,
+            listen,
+            operator_listen,
+            trusted_proxies: default_trusted_proxies(),
+            max_body_bytes: default_max_body_bytes(),
+            request_timeout: default_request_timeout(),
+            shutdown_timeout: default_shutdown_timeout(),
+        }
+    }
+
+    pub(super) fn check(&self, problems: &mut Problems) {
+        if self.listen == self.operator_listen && self.listen.port() != 0 {
+            problems.add("server.operator_listen", "must differ from server.listen");
+        }
+        if let Some(network) = self.trusted_proxies.iter().find(|network| network.prefix_len() == 0) {
+            let message =
+                format!("{network} trusts everybody, so that anyone could choose the address they come from");
+            problems.add("server.trusted_proxies", message);
+        }
+        if !(1_024..=16 * 1024 * 1024).contains(&self.max_body_bytes) {
+            problems.add("server.max_body_bytes", "must be from 1024 to 16777216");
+        }
+        if self.request_timeout < Duration::from_secs(1) {
+            problems.add("server.request_timeout", "must be at least \"1s\"");
+        }
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 8008))
+}
+
+fn default_operator_listen() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 8009))
+}
+
+fn default_trusted_proxies() -> Vec<IpNet> {
+    vec![Ipv4Net::from(Ipv4Addr::LOCALHOST).into(), Ipv6Net::from(Ipv6Addr::LOCALHOST).into()]
+}
+
+const fn default_max_body_bytes() -> usize {
+    65_536
+}
+
+const fn default_request_timeout() -> Duration {
+    Duration::from_secs(30)
+}
+
+const fn default_shutdown_timeout() -> Duration {
+    Duration::from_secs(30)
+}
+
+/// Core's server name as text of the file.
+mod server_name {
+    use serde::{Deserializer, Serializer, de};
+
+    use super::{Deserialize, ServerName};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ServerName, D::Error> {
+        ServerName::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+
+    pub(super) fn serialize<S: Serializer>(name: &ServerName, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(name.as_str())
+    }
+}
