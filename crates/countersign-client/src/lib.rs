@@ -1,1 +1,69 @@
-//! Placeholder.
+//! Client library for countersign and other nodes that speak the client API.
+//!
+//! Each endpoint is a method of [`Client`]. Its required parameters are the arguments of a `new`; optional ones are
+//! public fields and are sent only when given. Status 200 alone is success; everything else is an [`Error`], which
+//! has the node's code, its message and how long to wait.
+//!
+//! ```no_run
+//! use countersign_client::{
+//!     AddThreepidRequest, Client, ErrorCode, LoginRequest, RequestEmailToken, SubmitTokenRequest, UserIdentifier,
+//! };
+//!
+//! # async fn example() -> Result<(), countersign_client::Error> {
+//! let client = Client::builder("http://127.0.0.1:8008").build()?;
+//! let login = client.login(&LoginRequest::password(UserIdentifier::user("alice"), "correct horse")).await?;
+//! let client = client.with_access_token(login.access_token);
+//!
+//! // A secret of your own making: keep it, it proves later that the session is yours.
+//! let client_secret = "6c1f5a34e2b94d0e";
+//! let request = RequestEmailToken {
+//!     next_link: Some("https://app.example.com/settings".to_owned()),
+//!     ..RequestEmailToken::new(client_secret, "alice@example.com", 1)
+//! };
+//! let sid = match client.request_token_to_3pid_email(&request).await {
+//!     Ok(answer) => {
+//!         // The user reads the mail, and clicks its link or types its code.
+//!         if let Some(submit_url) = &answer.submit_url {
+//!             let typed = SubmitTokenRequest::new(&answer.sid, client_secret, "123456");
+//!             client.submit_token(submit_url, &typed).await?;
+//!         }
+//!         answer.sid
+//!     }
+//!     Err(error) if error.errcode() == Some(&ErrorCode::ThreepidInUse) => return Ok(()),
+//!     Err(error) => return Err(error),
+//! };
+//!
+//! let add = AddThreepidRequest::new(sid, client_secret);
+//! client.add_3pid_with_password(&add, UserIdentifier::user("alice"), "correct horse").await?;
+//! for threepid in client.get_account_3pids().await?.threepids {
+//!     println!("{} {}", threepid.medium, threepid.address);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! TLS is rustls with its ring provider and the platform's certificates; there is nothing to install first.
+
+mod answer;
+mod client;
+mod error;
+mod tls;
+
+pub use client::{Client, ClientBuilder};
+pub use countersign_api::{
+    ErrorBody, ErrorCode,
+    client::{
+        account::WhoamiResponse,
+        capabilities::{Capabilities, CapabilitiesResponse, Capability},
+        login::{LoginFlow, LoginFlowsResponse, LoginRequest, LoginResponse},
+        register::{AvailabilityResponse, RegisterRequest, RegisterResponse},
+        threepid::{
+            AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, RequestEmailToken,
+            RequestMsisdnToken, RequestTokenResponse, Threepid, ThreepidsResponse, UnbindResult,
+        },
+        versions::VersionsResponse,
+    },
+    submit_token::{SubmitTokenRequest, SubmitTokenResponse},
+    uia::{AuthData, ThreepidCreds, UiaFlow, UiaInfo, UserIdentifier},
+};
+pub use error::Error;
