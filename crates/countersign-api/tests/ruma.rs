@@ -1,5 +1,7 @@
 //! A second opinion on every wire type: ruma writes what we read, and reads what we write.
 
+#![expect(clippy::unwrap_used, reason = "outside of test functions too, a test fails by panicking")]
+
 use std::{borrow::Cow, fmt::Debug};
 
 use countersign_api::{

@@ -5,9 +5,9 @@ use std::{error::Error as _, time::Duration};
 use countersign_client::{
     Client, Error, ErrorCode, LoginRequest, RequestEmailToken, SubmitTokenRequest, UserIdentifier,
 };
-use tokio::net::TcpListener;
+use tokio::{io::AsyncWriteExt, net::TcpListener};
 
-use crate::scripted_node::{ScriptedNode, answer};
+use crate::scripted_node::{ScriptedNode, answer, receive};
 
 async fn error_of(answers: Vec<String>) -> Error {
     let node = ScriptedNode::start(answers).await;
@@ -137,9 +137,9 @@ async fn a_huge_answer_is_refused() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let head = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
-        tokio::io::AsyncWriteExt::write_all(&mut stream, head).await.unwrap();
-        while tokio::io::AsyncWriteExt::write_all(&mut stream, &[b' '; 65536]).await.is_ok() {}
+        receive(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await.unwrap();
+        while stream.write_all(&[b' '; 65536]).await.is_ok() {}
     });
     let error = Client::builder(url).build().unwrap().get_versions().await.unwrap_err();
     assert_eq!(error.to_string(), "the node's answer is too large");

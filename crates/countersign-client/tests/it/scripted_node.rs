@@ -81,7 +81,8 @@ pub(crate) fn answer(status: u16, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}")
 }
 
-async fn receive(stream: &mut TcpStream) -> Received {
+/// Reads one request.
+pub(crate) async fn receive(stream: &mut TcpStream) -> Received {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
