@@ -10,7 +10,7 @@ use super::error::Problems;
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
     /// The level (`error`, `warn`, `info`, `debug`, `trace`), and others for parts of the program:
-    /// `info,countersign_delivery=debug`.
+    /// `info,countersign_service=debug`.
     pub filter: String,
     /// `text` for people, `json` for machines.
     pub format: LogFormat,

@@ -1,0 +1,3 @@
+//! The tests of a whole node, and of the house rules, in one binary.
+
+mod tidy;
