@@ -1,1 +1,21 @@
-//! Placeholder.
+//! All that leaves the machine: mail over SMTP, SMS over HTTP, and the words of both.
+//!
+//! A transport makes one attempt and answers accepted, try later, or never; keeping messages and
+//! trying again is the outbox worker's part. Nothing here touches storage.
+
+pub mod email;
+pub mod inbox;
+mod markup;
+mod outcome;
+mod secret;
+pub mod sms;
+pub mod templates;
+
+pub use self::{
+    email::{EmailMessage, EmailTransport},
+    inbox::Inbox,
+    outcome::{Accepted, SendError},
+    secret::Secret,
+    sms::{SmsGateway, SmsMessage},
+    templates::Templates,
+};
