@@ -10,7 +10,8 @@ use crate::StorageError;
 pub trait BudgetStore: Send + Sync {
     /// Takes one unit from each budget, or from none if one is spent. Decided by `countersign_core::charge`. Concurrent
     /// calls never take more than there is.
-    async fn charge(&self, charges: Vec<Charge>, now: Timestamp) -> Result<Result<(), Limited>, StorageError>;
+    async fn charge(&self, charges: Vec<Charge>, now: Timestamp)
+    -> Result<Result<(), Limited>, StorageError>;
 
     /// Whether each budget has a unit left. Takes none.
     async fn check_budgets(

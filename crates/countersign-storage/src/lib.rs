@@ -5,7 +5,6 @@
 
 mod accounts;
 mod budgets;
-pub mod contract;
 mod error;
 mod keys;
 mod outbox;

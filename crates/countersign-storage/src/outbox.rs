@@ -60,7 +60,12 @@ pub trait OutboxStore: Send + Sync {
     async fn lease(&self, request: LeaseRequest, now: Timestamp) -> Result<Vec<LeasedMessage>, StorageError>;
 
     /// Finishes a message as delivered. `false`, and no change, if the lease is stale.
-    async fn mark_delivered(&self, id: MessageId, lease_id: LeaseId, now: Timestamp) -> Result<bool, StorageError>;
+    async fn mark_delivered(
+        &self,
+        id: MessageId,
+        lease_id: LeaseId,
+        now: Timestamp,
+    ) -> Result<bool, StorageError>;
 
     /// Gives a message back, to be tried again at `not_before`. `false`, and no change, if the lease is stale.
     async fn retry_at(

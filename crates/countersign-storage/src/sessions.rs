@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use countersign_core::{
-    Confirmation, Confirmed, NotMe, NotMeDecision, Requested, SessionId, Submitted, Timestamp, TokenSubmission,
-    ValidationRequest, ValidationSession,
+    Confirmation, Confirmed, NotMe, NotMeDecision, Requested, SessionId, Submitted, Timestamp,
+    TokenSubmission, ValidationRequest, ValidationSession,
 };
 
 use crate::StorageError;
@@ -16,13 +16,20 @@ pub trait SessionStore: Send + Sync {
     ///
     /// Concurrent calls with one key behave as if one came after the other. A message that is queued supersedes those of
     /// its session that wait without a lease. A repeat writes nothing.
-    async fn request_validation(&self, request: ValidationRequest, now: Timestamp)
-    -> Result<Requested, StorageError>;
+    async fn request_validation(
+        &self,
+        request: ValidationRequest,
+        now: Timestamp,
+    ) -> Result<Requested, StorageError>;
 
     /// Compares a token and counts a miss. Decided by [`ValidationSession::submit`].
     ///
     /// Concurrent misses all count.
-    async fn submit_token(&self, submission: TokenSubmission, now: Timestamp) -> Result<Submitted, StorageError>;
+    async fn submit_token(
+        &self,
+        submission: TokenSubmission,
+        now: Timestamp,
+    ) -> Result<Submitted, StorageError>;
 
     /// Validates by a link token alone. Decided by [`ValidationSession::confirm`].
     async fn confirm(&self, confirmation: Confirmation, now: Timestamp) -> Result<Confirmed, StorageError>;

@@ -27,7 +27,11 @@ pub trait ThreepidStore: Send + Sync {
     async fn list_threepids(&self, localpart: &Localpart) -> Result<Vec<AccountThreepid>, StorageError>;
 
     /// Takes an address from an account. Answers whether it was there. Never touches another account's.
-    async fn delete_threepid(&self, localpart: &Localpart, address: AddressHash) -> Result<bool, StorageError>;
+    async fn delete_threepid(
+        &self,
+        localpart: &Localpart,
+        address: AddressHash,
+    ) -> Result<bool, StorageError>;
 
     /// The account that has the address.
     async fn find_threepid_owner(&self, address: AddressHash) -> Result<Option<Localpart>, StorageError>;

@@ -1,0 +1,127 @@
+//! The SQLite backend: one thread writes, with one commit for all operations that wait; a few threads read.
+//!
+//! Each operation is a plain function over a connection, in the file of its aggregate: load, let core decide, save.
+
+mod accounts;
+mod budgets;
+mod checkpoint;
+mod connection;
+mod failure;
+mod keys;
+mod migrations;
+mod outbox;
+mod readers;
+mod retention;
+mod rows;
+mod sessions;
+mod suppressions;
+mod threepids;
+mod uia;
+mod writer;
+
+use std::{
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use rusqlite::Connection;
+
+use self::{
+    checkpoint::Checkpointer, failure::Outcome, readers::Readers, retention::BudgetCursor, writer::Writer,
+};
+use crate::StorageError;
+
+/// Where the database is and how much may wait for it.
+#[derive(Clone, Debug)]
+pub struct SqliteSettings {
+    /// The file. Made, with its folder, unless it exists; SQLite keeps `-wal` and `-shm` files beside it.
+    pub path: PathBuf,
+    /// How many threads read.
+    pub readers: NonZeroUsize,
+    /// How many operations may wait for the writer, and how many for the readers.
+    pub queue_capacity: NonZeroUsize,
+}
+
+impl SqliteSettings {
+    /// That file, everything else by default.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let number = |number| NonZeroUsize::new(number).expect("the defaults are not zero");
+        Self { path: path.into(), readers: number(2), queue_capacity: number(4096) }
+    }
+}
+
+/// A database in one file.
+///
+/// Several processes may open one file: SQLite's locks keep their commits apart. Dropping it closes it.
+pub struct SqliteStorage {
+    readers: Readers,
+    checkpointer: Checkpointer,
+    writer: Writer,
+    budgets_swept: Mutex<BudgetCursor>,
+}
+
+impl SqliteStorage {
+    /// Opens the database, brings its tables up to date, and starts its threads.
+    ///
+    /// # Errors
+    /// When the file can't be opened or is no database, or was made by a newer version.
+    pub fn open(settings: SqliteSettings) -> Result<Self, StorageError> {
+        Ok(Self::start(&settings)?)
+    }
+
+    fn start(settings: &SqliteSettings) -> Outcome<Self> {
+        connection::create_file(&settings.path)?;
+        let mut connection = connection::open_writing(&settings.path)?;
+        migrations::migrate(&mut connection)?;
+        let checkpointer = Checkpointer::start(&settings.path, &mut connection)?;
+        let readers = Readers::start(settings)?;
+        let writer = Writer::start(connection, checkpointer.progress(), settings.queue_capacity)?;
+        Ok(Self { readers, checkpointer, writer, budgets_swept: Mutex::default() })
+    }
+
+    /// Finishes the operations that wait, then ends all threads. Operations that come later fail with
+    /// [`StorageError::Closed`]. Blocks the calling thread for as long as that takes; closing twice does no harm.
+    pub fn close(&self) {
+        let connection = self.writer.finish();
+        self.readers.finish();
+        self.checkpointer.finish();
+        // The last connection to close moves the log into the database and removes it.
+        drop(connection);
+    }
+
+    /// Carries out an operation that may write. It goes on even if the caller stops waiting.
+    async fn write<T, F>(&self, operation: F) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    {
+        self.writer.run(operation).await
+    }
+
+    /// Carries out an operation that only reads. It sees everything of operations that returned.
+    async fn read<T, F>(&self, operation: F) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    {
+        self.readers.run(operation).await
+    }
+
+    /// Where in `budgets` the last sweep stopped.
+    fn budgets_swept(&self) -> MutexGuard<'_, BudgetCursor> {
+        self.budgets_swept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for SqliteStorage {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl std::fmt::Debug for SqliteStorage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStorage").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,120 @@
+//! Addresses of accounts.
+
+use async_trait::async_trait;
+use countersign_core::{
+    AccountThreepid, AddDecision, AddThreepid, AddressHash, Localpart, Medium, Sealed, Timestamp,
+    UiaSessionHash, ValidationSession,
+};
+use rusqlite::{Connection, params};
+
+use super::{
+    SqliteStorage,
+    accounts::parse_localpart,
+    failure::Outcome,
+    rows::{Columns, change, change_one, find, list},
+    sessions, uia,
+};
+use crate::{AddedThreepid, StorageError, ThreepidStore};
+
+#[async_trait]
+impl ThreepidStore for SqliteStorage {
+    async fn add_threepid(
+        &self,
+        add: AddThreepid,
+        uia_session: UiaSessionHash,
+        now: Timestamp,
+    ) -> Result<AddedThreepid, StorageError> {
+        self.write(move |tx| add_threepid(tx, &add, uia_session, now)).await
+    }
+
+    async fn list_threepids(&self, localpart: &Localpart) -> Result<Vec<AccountThreepid>, StorageError> {
+        let localpart = localpart.clone();
+        self.read(move |tx| list_threepids(tx, &localpart)).await
+    }
+
+    async fn delete_threepid(
+        &self,
+        localpart: &Localpart,
+        address: AddressHash,
+    ) -> Result<bool, StorageError> {
+        let localpart = localpart.clone();
+        self.write(move |tx| {
+            let delete = "delete from account_threepids where address_hash = ?1 and localpart = ?2";
+            Ok(change(tx, delete, params![address.as_bytes(), localpart.as_str()])? == 1)
+        })
+        .await
+    }
+
+    async fn find_threepid_owner(&self, address: AddressHash) -> Result<Option<Localpart>, StorageError> {
+        self.read(move |tx| find_owner(tx, address)).await
+    }
+}
+
+/// The account that has the address.
+pub(super) fn find_owner(tx: &Connection, address: AddressHash) -> Outcome<Option<Localpart>> {
+    let statement = tx.prepare_cached("select localpart from account_threepids where address_hash = ?1")?;
+    find(statement, [address.as_bytes()], |row| {
+        Columns::of("account_threepids", row).parse("localpart", parse_localpart)
+    })
+}
+
+fn add_threepid(
+    tx: &Connection,
+    add: &AddThreepid,
+    uia_session: UiaSessionHash,
+    now: Timestamp,
+) -> Outcome<AddedThreepid> {
+    let session = sessions::load(tx, add.sid)?;
+    let owner = match &session {
+        Some(session) => find_owner(tx, session.address_hash)?,
+        None => None,
+    };
+    match ValidationSession::add_threepid(session.as_ref(), owner.as_ref(), add, now) {
+        Err(refusal) => return Ok(Err(refusal)),
+        Ok(AddDecision::Add { threepid, session }) => {
+            insert(tx, &threepid)?;
+            sessions::save(tx, &session)?;
+        }
+        Ok(AddDecision::AlreadyAdded(session)) => {
+            session.as_ref().map_or(Ok(()), |session| sessions::save(tx, session))?;
+        }
+    }
+    uia::delete(tx, uia_session)?;
+    Ok(Ok(()))
+}
+
+fn insert(tx: &Connection, threepid: &AccountThreepid) -> Outcome<()> {
+    change_one(
+        tx,
+        "account_threepids",
+        "insert into account_threepids
+            (localpart, medium, address_hash, sealed_address, validated_at, added_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            threepid.localpart.as_str(),
+            threepid.medium.as_str(),
+            threepid.address_hash.as_bytes(),
+            threepid.sealed_address.as_bytes(),
+            threepid.validated_at.as_millis(),
+            threepid.added_at.as_millis(),
+        ],
+    )
+}
+
+fn list_threepids(tx: &Connection, localpart: &Localpart) -> Outcome<Vec<AccountThreepid>> {
+    let statement = tx.prepare_cached(
+        "select medium, address_hash, sealed_address, validated_at, added_at
+         from account_threepids where localpart = ?1 order by rowid",
+    )?;
+    list(statement, [localpart.as_str()], |row| {
+        let mut columns = Columns::of("account_threepids", row);
+        Ok(AccountThreepid {
+            localpart: localpart.clone(),
+            medium: columns.parse("medium", Medium::parse)?,
+            address_hash: AddressHash::from_bytes(columns.bytes("address_hash")?),
+            sealed_address: Sealed::from_bytes(columns.blob("sealed_address")?),
+            validated_at: columns.timestamp("validated_at")?,
+            added_at: columns.timestamp("added_at")?,
+        })
+    })
+}
