@@ -172,7 +172,7 @@ async fn everything_else_is_transient_at_every_stage() {
             (Act::line("451 4.7.1 greylisted alice@example.com"), "451 4.7.1"),
             (Act::line("421 closing"), "421"),
             (Act::line("530 5.7.0 log in first"), "530 5.7.0"),
-            (Act::Hang, "connection lost"),
+            (Act::Hang, "connection failed"),
             (Act::line("hello there"), "unreadable reply"),
             (Act::Say(b"\x00\xff\xfe\r\n\r\n".to_vec()), "unreadable reply"),
             (Act::Say("2\u{e9}0 ok\r\n".into()), "unreadable reply"),
@@ -184,6 +184,42 @@ async fn everything_else_is_transient_at_every_stage() {
             assert!(!reason.contains("alice"));
         }
     }
+}
+
+#[tokio::test]
+async fn a_line_cut_at_any_byte_is_transient() {
+    for (stage, usual_length) in
+        [("greeting", 16), ("EHLO", 34), ("MAIL", 14), ("RCPT", 14), ("DATA", 11), ("end", 24)]
+    {
+        for length in 0..usual_length {
+            let server = Builder::new().on(stage, 1, Act::Cut(length)).start().await;
+            transient(send(&transport(&server)).await);
+            assert_eq!(server.connections(), 1, "{stage} {length}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_blank_line_in_the_hello_harms_nobody() {
+    let hello = Act::Say(b"250-test\r\n250-   \r\n250-\t\r\n250 HELP\r\n".to_vec());
+    let server = Builder::new().on("EHLO", 1, hello).start().await;
+    send(&transport(&server)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unused_connection_is_closed_politely() {
+    let server = Builder::new().start().await;
+    let idle_timeout = Duration::from_millis(20);
+    let transport = SmtpTransport::new(SmtpSettings { idle_timeout, ..settings(&server) }).unwrap();
+    send(&transport).await.unwrap();
+    let left = async {
+        while !server.commands().contains(&"QUIT".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), left).await.unwrap();
+    send(&transport).await.unwrap();
+    assert_eq!(server.connections(), 2);
 }
 
 #[tokio::test]
@@ -232,7 +268,7 @@ async fn nobody_listening_is_transient() {
     drop(listener);
     let closed = SmtpSettings { port, ..settings(&server) };
     let reason = transient(send(&SmtpTransport::new(closed).unwrap()).await);
-    assert!(reason.starts_with("SMTP connect: connection lost"), "{reason}");
+    assert!(reason.starts_with("SMTP connect: connection failed"), "{reason}");
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ pub struct SmtpSettings {
     pub max_messages_per_connection: u32,
     /// An unused connection is closed after this time.
     pub idle_timeout: Duration,
-    /// Limit for name resolution and the TCP handshake.
+    /// Limit for the name lookup, and for the TCP handshake.
     pub connect_timeout: Duration,
     /// Limit for the TLS handshake, the greeting and each command.
     pub command_timeout: Duration,

@@ -259,8 +259,9 @@ fn parse_url(text: &str) -> Option<Url> {
 fn refusal(status: StatusCode, retry_after: Option<Duration>) -> SendError {
     let reason = format!("SMS gateway: status {}", status.as_u16());
     match status.as_u16() {
-        // Wrong credentials, path or method: the operator can repair that, so the message waits.
-        401 | 403 | 404 | 405 | 407 => SendError::Transient { reason, retry_after },
+        // Wrong credentials, path or method, or no credit: the operator can repair that, so the
+        // message waits.
+        401 | 402 | 403 | 404 | 405 | 407 => SendError::Transient { reason, retry_after },
         408 | 425 | 429 => SendError::Transient { reason, retry_after },
         400..=499 => SendError::Permanent { reason },
         // 5xx; also redirects, which are not followed, and a 2xx that is not in the list.
@@ -346,7 +347,7 @@ mod tests {
     fn statuses_are_sorted_by_who_can_repair_them() {
         for (status, permanent) in [
             (400, true),
-            (402, true),
+            (402, false),
             (409, true),
             (422, true),
             (401, false),

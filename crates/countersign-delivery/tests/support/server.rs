@@ -23,6 +23,8 @@ pub(crate) enum Act {
     Mute,
     /// Sends the usual reply and closes the connection after it.
     ReplyAndHang,
+    /// Sends this many bytes of the usual reply and closes the connection.
+    Cut(usize),
     /// Sends bytes without end.
     Flood,
 }
@@ -234,6 +236,10 @@ impl Session {
             Some(Act::Hang) => None,
             Some(Act::ReplyAndHang) => {
                 write(stream, usual).await?;
+                None
+            }
+            Some(Act::Cut(length)) => {
+                write(stream, &usual[..*length]).await?;
                 None
             }
             Some(Act::Mute) => {

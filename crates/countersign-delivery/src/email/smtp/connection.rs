@@ -71,12 +71,7 @@ impl Dialer {
 
     /// Connects, says hello and logs in.
     pub(super) async fn open(&self) -> Result<Connection, StageError> {
-        let tcp = within(self.connect_timeout, Stage::Connect, async {
-            let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
-            tcp.set_nodelay(true)?;
-            Ok(tcp)
-        })
-        .await?;
+        let tcp = self.connect().await?;
         let stream = self.secured(tcp).await?;
         let connected = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello);
         let mut smtp = timeout(self.command_timeout, connected)
@@ -93,6 +88,17 @@ impl Dialer {
             messages: 0,
             used_at: Instant::now(),
         })
+    }
+
+    async fn connect(&self) -> Result<TcpStream, StageError> {
+        let lookup = tokio::net::lookup_host((self.host.as_str(), self.port));
+        let addresses: Vec<_> = within(self.connect_timeout, Stage::Lookup, lookup).await?.collect();
+        within(self.connect_timeout, Stage::Connect, async {
+            let tcp = TcpStream::connect(addresses.as_slice()).await?;
+            tcp.set_nodelay(true)?;
+            Ok(tcp)
+        })
+        .await
     }
 
     async fn secured(&self, mut tcp: TcpStream) -> Result<SmtpStream, StageError> {

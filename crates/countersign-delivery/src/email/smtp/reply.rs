@@ -10,6 +10,7 @@ use crate::SendError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Attempt,
+    Lookup,
     Connect,
     Greeting,
     Hello,
@@ -28,6 +29,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Attempt => "whole attempt",
+            Self::Lookup => "name lookup",
             Self::Connect => "connect",
             Self::Greeting => "greeting",
             Self::Hello => "EHLO",
@@ -76,7 +78,7 @@ impl fmt::Display for Failure {
             Self::Reply { code, enhanced: None } => write!(f, "{code}"),
             Self::Unexpected { code } => write!(f, "unexpected reply {code}"),
             Self::TimedOut => f.write_str("timed out"),
-            Self::Lost(kind) => write!(f, "connection lost ({kind})"),
+            Self::Lost(kind) => write!(f, "connection failed ({kind})"),
             Self::Garbled => f.write_str("unreadable reply"),
             Self::NotOffered => f.write_str("not offered by the server"),
             Self::Tls(reason) => write!(f, "TLS failed: {reason}"),
