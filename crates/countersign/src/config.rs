@@ -41,7 +41,7 @@ pub use self::registration::{RegistrationConfig, Stage};
 pub use self::retention::RetentionConfig;
 pub use self::secret::Secret;
 pub use self::server::ServerConfig;
-pub use self::sms::{Countries, HttpMethod, SmsConfig, SmsHttpConfig};
+pub use self::sms::{Countries, HttpMethod, SmsConfig, SmsHttpConfig, StatusRange};
 pub use self::storage::{StorageConfig, StorageUrl, StorageUrlError};
 pub use self::templates::TemplatesConfig;
 pub use self::validation::ValidationConfig;

@@ -49,8 +49,10 @@ pub struct SmtpConfig {
     pub password: Option<Secret>,
     /// A file that holds the password instead.
     pub password_file: Option<PathBuf>,
-    /// The name we greet the server with; absent, the host of `server.public_url`.
+    /// The name we greet the server with; absent, the domain of `email.from`.
     pub hello_name: Option<String>,
+    /// A file of PEM certificates that are trusted beside the system's own, for a server with a private one.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Whether and when a connection to the mail server is encrypted.
@@ -175,6 +177,9 @@ impl SmtpConfig {
         }
         if self.hello_name.as_deref().is_some_and(|name| Host::parse(name).is_err()) {
             problems.add("email.smtp.hello_name", "is not the name of a host");
+        }
+        if let Some(path) = self.ca_file.as_deref().filter(|path| !path.is_file()) {
+            problems.add("email.smtp.ca_file", format!("{} is not a file", path.display()));
         }
         if self.username.is_some() && self.password.is_none() {
             problems.add("email.smtp.password", "is missing: email.smtp.username is set");

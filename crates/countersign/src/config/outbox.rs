@@ -39,8 +39,8 @@ impl Default for OutboxConfig {
         Self {
             email_workers: NonZeroUsize::new(16).expect("16 is not 0"),
             sms_workers: NonZeroUsize::new(8).expect("8 is not 0"),
-            send_timeout: Duration::from_secs(30),
-            lease: Duration::from_secs(60),
+            send_timeout: Duration::from_secs(60),
+            lease: Duration::from_secs(90),
             retry_delay_min: Duration::from_secs(5),
             retry_delay_max: Duration::from_secs(10 * 60),
             poll_interval: Duration::from_secs(1),

@@ -1,6 +1,7 @@
 //! `[sms]`: how SMS are sent.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,19 +34,19 @@ pub struct SmsConfig {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SmsHttpConfig {
-    /// Where to send the request; a template like `body`. Its query is not shown by `config show`.
+    /// Where to send the request. This, `body` and the values of `headers` are templates with `{{ msisdn }}` (digits
+    /// only), `{{ text }}`, `{{ id }}` (the same in every attempt), `{{ country }}` and, if `from` is set,
+    /// `{{ from }}`. Its query is not shown by `config show`.
     #[serde(serialize_with = "without_query")]
     pub url: String,
     /// `POST`, `PUT` or `GET`.
     #[serde(default)]
     pub method: HttpMethod,
-    /// The request's body, a template with `{{ msisdn }}` (digits only) and `{{ text }}`. Values are escaped as
-    /// `content_type` demands.
-    #[serde(default = "default_body")]
-    pub body: String,
-    /// The kind of body; values in it are escaped for JSON or for a form accordingly.
-    #[serde(default = "default_content_type")]
-    pub content_type: String,
+    /// The request's body; absent, none. Values are escaped as its `Content-Type` demands, which is JSON unless
+    /// `headers` says otherwise.
+    pub body: Option<String>,
+    /// The sender's name or number, if the gateway wants one.
+    pub from: Option<String>,
     /// The `Authorization` header's whole value, such as `Bearer …`.
     pub authorization: Option<Secret>,
     /// A file that holds that value instead.
@@ -53,14 +54,11 @@ pub struct SmsHttpConfig {
     /// More headers. Their values are not shown.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
-    /// The statuses that mean that the gateway took the message.
-    #[serde(default = "default_success_status")]
-    pub success_status: Vec<u16>,
+    /// The statuses that mean that the gateway took the message: numbers, or ranges such as `"200-299"`.
+    #[serde(default = "default_success_statuses")]
+    pub success_statuses: Vec<StatusRange>,
     /// A text that the answer must hold as well, for gateways that answer 200 to everything.
     pub success_contains: Option<String>,
-    /// The statuses that mean that it never will; all others are tried again.
-    #[serde(default = "default_refused_status")]
-    pub refused_status: Vec<u16>,
 }
 
 /// The countries whose numbers get messages.
@@ -123,6 +121,64 @@ pub enum HttpMethod {
     Put,
 }
 
+impl HttpMethod {
+    /// The method as HTTP spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
+}
+
+/// Some HTTP statuses: one, or a range with both its ends.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "WrittenStatuses", into = "WrittenStatuses")]
+pub struct StatusRange(RangeInclusive<u16>);
+
+impl StatusRange {
+    /// The statuses.
+    pub fn to_range(&self) -> RangeInclusive<u16> {
+        self.0.clone()
+    }
+}
+
+/// Statuses as the file spells them.
+#[derive(Deserialize, Serialize)]
+#[serde(untagged, expecting = "expected a status such as 200, or a range such as \"200-299\"")]
+enum WrittenStatuses {
+    One(u16),
+    Range(String),
+}
+
+impl TryFrom<WrittenStatuses> for StatusRange {
+    type Error = String;
+
+    fn try_from(written: WrittenStatuses) -> Result<Self, String> {
+        let range = match &written {
+            WrittenStatuses::One(status) => Some(*status..=*status),
+            WrittenStatuses::Range(text) => text
+                .split_once('-')
+                .and_then(|(first, last)| Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)),
+        };
+        range
+            .filter(|range| 100 <= *range.start() && range.start() <= range.end() && *range.end() <= 599)
+            .map(Self)
+            .ok_or_else(|| "a status is from 100 to 599, a range is written \"200-299\"".to_owned())
+    }
+}
+
+impl From<StatusRange> for WrittenStatuses {
+    fn from(StatusRange(range): StatusRange) -> Self {
+        if range.start() == range.end() {
+            Self::One(*range.start())
+        } else {
+            Self::Range(format!("{}-{}", range.start(), range.end()))
+        }
+    }
+}
+
 impl SmsConfig {
     /// SMS of all countries into the development inbox.
     pub(super) fn inbox() -> Self {
@@ -171,15 +227,17 @@ impl SmsHttpConfig {
         if !url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
             problems.add("sms.http.url", "is not an absolute http or https URL");
         }
-        let carries = |name: &str| self.url.contains(name) || self.body.contains(name);
+        let carries = |name: &str| {
+            self.url.contains(name) || self.body.as_deref().is_some_and(|body| body.contains(name))
+        };
         if !carries("msisdn") || !carries("text") {
             problems.add("sms.http.body", "must hold {{ msisdn }} and {{ text }}, unless sms.http.url does");
         }
-        if self.success_status.is_empty() {
-            problems.add("sms.http.success_status", "must name at least one status, such as [200]");
+        if self.method == HttpMethod::Get && self.body.is_some() {
+            problems.add("sms.http.method", "must not be GET: sms.http.body is set");
         }
-        if self.refused_status.iter().any(|status| self.success_status.contains(status)) {
-            problems.add("sms.http.refused_status", "names a status that sms.http.success_status names too");
+        if self.success_statuses.is_empty() {
+            problems.add("sms.http.success_statuses", "must name at least one status, such as [200]");
         }
         let is_token = |name: &str| {
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
@@ -220,20 +278,8 @@ const fn default_code_lifetime() -> Duration {
     Duration::from_secs(10 * 60)
 }
 
-fn default_body() -> String {
-    r#"{"to": "{{ msisdn }}", "text": "{{ text }}"}"#.to_owned()
-}
-
-fn default_content_type() -> String {
-    "application/json".to_owned()
-}
-
-fn default_success_status() -> Vec<u16> {
-    vec![200, 201, 202, 204]
-}
-
-fn default_refused_status() -> Vec<u16> {
-    vec![400, 404, 422]
+fn default_success_statuses() -> Vec<StatusRange> {
+    vec![StatusRange(200..=299)]
 }
 
 #[cfg(test)]
@@ -252,6 +298,18 @@ mod tests {
         for codes in [&["gb"][..], &["GBR"], &["GB", "*"], &["+44"], &[]] {
             assert!(countries(codes).is_err(), "{codes:?}");
         }
+    }
+
+    #[test]
+    fn statuses_are_numbers_or_ranges() {
+        let range =
+            |text: &str| StatusRange::try_from(WrittenStatuses::Range(text.to_owned())).map(|range| range.0);
+        assert_eq!(range("200-299"), Ok(200..=299));
+        assert_eq!(StatusRange::try_from(WrittenStatuses::One(202)).map(|range| range.0), Ok(202..=202));
+        for text in ["", "200", "2xx", "299-200", "0-999", "200-"] {
+            assert!(range(text).is_err(), "{text}");
+        }
+        assert!(StatusRange::try_from(WrittenStatuses::One(2)).is_err());
     }
 
     #[test]

@@ -28,6 +28,7 @@ from = "Example <no-reply@example.org>"
 countries = ["GB", "DE"]
 [sms.http]
 url = "http://127.0.0.1:9000/send"
+body = '{"to": "{{ msisdn }}", "text": "{{ text }}"}'
 "#;
 
 struct Folder {
@@ -167,7 +168,7 @@ fn without_second_secrets() -> String {
 #[test]
 fn every_example_value_is_accepted() {
     let config = load(&without_second_secrets(), &[]).expect("the uncommented example is well formed");
-    let expected = ["keys.master_key_file", "templates.folder"];
+    let expected = ["keys.master_key_file", "email.smtp.ca_file", "templates.folder"];
     assert_eq!(keys(&config.check()), expected, "only files that the test's machine lacks are missing");
 }
 
@@ -241,6 +242,11 @@ fn a_bad_value_is_named_and_pointed_at() {
         ),
         ("\"GB\"", "\"gb\"", "sms.countries: `gb` is not a country"),
         ("[sms.http]", "[sms.http]\nmethod = \"post\"", "sms.http.method: unknown variant `post`"),
+        (
+            "[sms.http]",
+            "[sms.http]\nsuccess_statuses = ['2xx']",
+            "sms.http.success_statuses: a status is from 100 to 599",
+        ),
         (
             "[sms]",
             "[registration]\nflows = [[\"m.login.sso\"]]\n[sms]",
@@ -400,6 +406,7 @@ fn every_problem_names_its_key() {
         ("email.smtp.host", |c| smtp(c).host = "not a host".into()),
         ("email.smtp.port", |c| smtp(c).port = 0),
         ("email.smtp.hello_name", |c| smtp(c).hello_name = Some(String::new())),
+        ("email.smtp.ca_file", |c| smtp(c).ca_file = Some("/nowhere".into())),
         ("email.smtp.password", |c| smtp(c).username = Some("me".into())),
         ("email.smtp.username", |c| smtp(c).password = Some(Secret::new("hunter2"))),
         ("email.code_lifetime", |c| email(c).code_lifetime = SECOND),
@@ -407,9 +414,9 @@ fn every_problem_names_its_key() {
         ("sms.autofill_domain", |c| sms(c).autofill_domain = Some("https://app.example.org".into())),
         ("sms.code_lifetime", |c| sms(c).code_lifetime = SECOND),
         ("sms.http.url", |c| http(c).url = "127.0.0.1:9000".into()),
-        ("sms.http.body", |c| http(c).body = "{}".into()),
-        ("sms.http.success_status", |c| http(c).success_status = vec![]),
-        ("sms.http.refused_status", |c| http(c).refused_status = vec![200]),
+        ("sms.http.body", |c| http(c).body = None),
+        ("sms.http.method", |c| http(c).method = HttpMethod::Get),
+        ("sms.http.success_statuses", |c| http(c).success_statuses = vec![]),
         ("sms.http.headers", |c| http(c).headers = [("X:".to_owned(), Secret::new(""))].into()),
         ("sms.http.headers", |c| http(c).headers = [("X".to_owned(), Secret::new("\n"))].into()),
         ("sms.http.authorization", |c| http(c).authorization = Some(Secret::new("a\r\nb"))),
