@@ -27,7 +27,7 @@ mod user_id;
 mod validation_session;
 
 pub use self::{
-    account::*, budget::*, client_secret::*, clock::*, email_address::*, hash::*, keyring::*, language::*, msisdn::*,
-    network::*, next_link::*, outbox::*, random::*, sealed::*, send_attempt::*, session_id::*, session_purpose::*,
-    threepid::*, tokens::*, uia::*, user_id::*, validation_session::*,
+    account::*, budget::*, client_secret::*, clock::*, email_address::*, hash::*, keyring::*, language::*,
+    msisdn::*, network::*, next_link::*, outbox::*, random::*, sealed::*, send_attempt::*, session_id::*,
+    session_purpose::*, threepid::*, tokens::*, uia::*, user_id::*, validation_session::*,
 };

@@ -122,7 +122,9 @@ pub enum InvalidNextLink {
     #[error("next_link must not hold a user name or password")]
     UserInfo,
     /// A scheme that isn't allowed.
-    #[error("next_link must begin with https:// (or http:// to this machine, or an app scheme that this server allows)")]
+    #[error(
+        "next_link must begin with https:// (or http:// to this machine, or an app scheme that this server allows)"
+    )]
     Scheme,
     /// A host that isn't allowed.
     #[error("next_link leads to a host that this server does not allow")]
@@ -178,7 +180,10 @@ mod tests {
         assert!(link.is_trusted_by(&policy));
         assert!(!link.is_trusted_by(&NextLinkPolicy::default()));
         assert_eq!(NextLink::parse("https://example.com/", &policy), Err(InvalidNextLink::Host));
-        assert_eq!(NextLink::parse("https://app.example.org.evil.example/", &policy), Err(InvalidNextLink::Host));
+        assert_eq!(
+            NextLink::parse("https://app.example.org.evil.example/", &policy),
+            Err(InvalidNextLink::Host)
+        );
     }
 
     #[test]

@@ -177,7 +177,8 @@ impl RetryPolicy {
     /// The wait after a failed try: doubled each time up to the longest, then shortened by up to a quarter at random so
     /// that messages that failed together don't come back together; never shorter than what the other side asked for.
     pub fn delay(&self, tries: u32, asked_for: Option<Duration>, jitter: u16) -> Duration {
-        let doubled = self.first.saturating_mul(1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX));
+        let doubled =
+            self.first.saturating_mul(1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX));
         let full = doubled.min(self.longest);
         let shortened = full - full / 4 * u32::from(jitter) / u32::from(u16::MAX);
         shortened.max(asked_for.unwrap_or_default())
@@ -190,7 +191,8 @@ mod tests {
 
     use super::*;
 
-    const POLICY: RetryPolicy = RetryPolicy { first: Duration::from_secs(5), longest: Duration::from_secs(600) };
+    const POLICY: RetryPolicy =
+        RetryPolicy { first: Duration::from_secs(5), longest: Duration::from_secs(600) };
 
     #[test]
     fn delays_grow_to_the_longest() {

@@ -17,7 +17,8 @@ pub enum SessionPurpose {
 
 impl SessionPurpose {
     /// Every purpose.
-    pub const ALL: [Self; 5] = [Self::Register, Self::AddThreepid, Self::ResetPassword, Self::Identity, Self::Verify];
+    pub const ALL: [Self; 5] =
+        [Self::Register, Self::AddThreepid, Self::ResetPassword, Self::Identity, Self::Verify];
 
     /// The name in the configuration and in the database.
     pub const fn as_str(self) -> &'static str {

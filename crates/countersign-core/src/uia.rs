@@ -158,8 +158,13 @@ impl UiaSession {
         if !flows.iter().any(|flow| flow.contains(&stage)) {
             return Err(StageRefusal::NotOffered);
         }
-        let next = |flow: &Flow| flow.strip_prefix(self.completed.as_slice()).and_then(|rest| rest.first().copied());
-        if flows.iter().any(|flow| next(flow) == Some(stage)) { Ok(()) } else { Err(StageRefusal::OutOfOrder) }
+        let next =
+            |flow: &Flow| flow.strip_prefix(self.completed.as_slice()).and_then(|rest| rest.first().copied());
+        if flows.iter().any(|flow| next(flow) == Some(stage)) {
+            Ok(())
+        } else {
+            Err(StageRefusal::OutOfOrder)
+        }
     }
 
     /// The session with one more stage done. Doing it twice changes nothing.

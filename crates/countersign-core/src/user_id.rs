@@ -72,7 +72,11 @@ impl ServerName {
             Some(rest) => {
                 let (address, after) = rest.split_once(']').ok_or(InvalidServerName)?;
                 address.parse::<std::net::Ipv6Addr>().map_err(|_| InvalidServerName)?;
-                let port = if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or(InvalidServerName)?) };
+                let port = if after.is_empty() {
+                    None
+                } else {
+                    Some(after.strip_prefix(':').ok_or(InvalidServerName)?)
+                };
                 ("ipv6", port)
             }
             None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
@@ -81,7 +85,11 @@ impl ServerName {
         let good_host = (1..=230).contains(&host.len()) && host.bytes().all(host_fits);
         let good_port =
             |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
-        if good_host && port.is_none_or(good_port) { Ok(Self(text.to_owned())) } else { Err(InvalidServerName) }
+        if good_host && port.is_none_or(good_port) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidServerName)
+        }
     }
 
     /// The name as text.
@@ -199,10 +207,21 @@ mod tests {
 
     #[test]
     fn server_names_follow_the_grammar() {
-        for good in ["example.org", "localhost", "example.org:8448", "192.0.2.1", "[2001:db8::1]", "[::1]:8008"] {
+        for good in
+            ["example.org", "localhost", "example.org:8448", "192.0.2.1", "[2001:db8::1]", "[::1]:8008"]
+        {
             assert!(ServerName::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "a b", "example.org:", "example.org:123456", "[::1", "[::1]8008", "https://example.org", "ä.de"] {
+        for bad in [
+            "",
+            "a b",
+            "example.org:",
+            "example.org:123456",
+            "[::1",
+            "[::1]8008",
+            "https://example.org",
+            "ä.de",
+        ] {
             assert!(ServerName::parse(bad).is_err(), "{bad}");
         }
     }
