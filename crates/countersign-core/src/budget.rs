@@ -114,7 +114,8 @@ pub struct Limited {
 
 /// Takes one unit from each budget, or from none if one of them is spent.
 ///
-/// `full_at` holds, for each charge, the row's value if there is a row.
+/// `full_at` holds, for each charge, the row's value if there is a row. What it does not reach to counts as no row, so
+/// that a charge is never forgotten.
 ///
 /// # Errors
 /// The longest wait among the spent ones.
@@ -125,6 +126,7 @@ pub fn charge(
 ) -> Result<Vec<BudgetUpdate>, Limited> {
     let mut updates = Vec::with_capacity(charges.len());
     let mut wait = Duration::ZERO;
+    let full_at = full_at.iter().copied().chain(std::iter::repeat(None));
     for (charge, full_at) in charges.iter().zip(full_at) {
         let next = full_at.unwrap_or(now).max(now).after(charge.rate.interval);
         let ahead = charge.rate.interval.saturating_mul(charge.rate.burst);
@@ -164,6 +166,31 @@ mod tests {
     fn one_spent_budget_spares_the_others() {
         let spent = Some(START.after(Duration::from_secs(3600)));
         assert!(charge(&[hourly(5), hourly(5)], &[None, spent], START).is_err());
+    }
+
+    #[test]
+    fn a_charge_without_a_row_is_never_forgotten() {
+        let updates = charge(&[hourly(5), hourly(5)], &[], START).unwrap();
+        assert_eq!(updates.len(), 2);
+        assert_eq!(updates[0].full_at, START.after(Duration::from_secs(720)));
+    }
+
+    #[test]
+    fn the_longest_wait_is_the_answer() {
+        let spent = |seconds| Some(START.after(Duration::from_secs(seconds)));
+        let limited = charge(&[hourly(1), hourly(1)], &[spent(100), spent(200)], START).unwrap_err();
+        assert_eq!(limited.retry_after, Duration::from_secs(200));
+    }
+
+    #[test]
+    fn a_rate_never_stands_still() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(Rate::per(0, hour), Rate::per(1, hour));
+        assert_eq!(Rate::per(30, hour).with_burst(0), Rate { burst: 1, interval: Duration::from_secs(120) });
+        assert_eq!(
+            Rate::per(30, hour).with_burst(10),
+            Rate { burst: 10, interval: Duration::from_secs(120) }
+        );
     }
 
     proptest! {

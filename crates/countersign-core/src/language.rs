@@ -11,9 +11,11 @@ impl Language {
     pub fn parse(tag: &str) -> Option<Self> {
         let mut parts = tag.split('-');
         let first = parts.next()?;
-        let good_first = (2..=8).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
-        let good_rest = parts
-            .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        let good_first =
+            (2..=8).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let good_rest = parts.all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        });
         (tag.len() <= 35 && good_first && good_rest).then(|| Self(tag.to_owned()))
     }
 
@@ -51,7 +53,13 @@ impl fmt::Display for Language {
 
 /// A quality value in thousandths; 1000 where none is given, 0 where it makes no sense.
 fn weight(parameters: &str) -> u16 {
-    let Some(quality) = parameters.trim().strip_prefix("q=") else { return 1000 };
+    let parameters = parameters.trim();
+    if parameters.is_empty() {
+        return 1000;
+    }
+    let Some(quality) = parameters.strip_prefix("q=").or_else(|| parameters.strip_prefix("Q=")) else {
+        return 0;
+    };
     let (whole, fraction) = quality.split_once('.').unwrap_or((quality, ""));
     match (whole, fraction) {
         ("1", _) => 1000,
@@ -77,6 +85,11 @@ mod tests {
             (Some("fr, de"), "fr"),
             (Some("*"), "en"),
             (Some("de;q=0"), "en"),
+            (Some("de;Q=0.1, fr ; q=0.2"), "fr"),
+            (Some("de; q = 1, fr;q=0.1"), "fr"),
+            (Some("de;q=0.1234, fr;q=0.001"), "fr"),
+            (Some("de;q=, fr;q=-1, pt;q=2"), "en"),
+            (Some(",;, ,de"), "de"),
             (Some("../../etc, de"), "de"),
         ] {
             assert_eq!(Language::negotiate(header).as_str(), language, "{header:?}");
