@@ -64,7 +64,8 @@ impl TokenKey {
     /// The code of one generation: a 64-bit number modulo a million, zero-padded.
     pub fn typed_code(&self, sid: &SessionId, nonce: &TokenNonce, generation: CodeGeneration) -> TypedCode {
         let hash = self.derive("code", &[sid.as_bytes(), nonce.as_bytes(), &generation.0.to_be_bytes()]);
-        let number = hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        let [a, b, c, d, e, f, g, h, ..] = hash;
+        let number = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
         TypedCode(Zeroizing::new(format!("{:06}", number % 1_000_000)))
     }
 }
@@ -137,3 +138,117 @@ impl fmt::Debug for SubmittedToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("token must have at most 255 characters")]
 pub struct InvalidToken;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Keyring, validation_session::test_data};
+
+    fn with_key<T>(derive: impl FnOnce(&TokenKey) -> T) -> T {
+        let keyring: &Keyring = &test_data::keyring();
+        derive(keyring.current_token_key().1)
+    }
+
+    const NONCE: TokenNonce = TokenNonce::from_bytes([15; 16]);
+
+    /// Computed by another implementation. A change would make every token that is on its way worthless.
+    #[test]
+    fn derivation_never_changes() {
+        let sid = test_data::sid(1);
+        with_key(|key| {
+            assert_eq!(key.link_token(&sid, &NONCE).expose(), "EjYliSpawEUNf0lWsRsZAI0M7NcYp0fLDnnAZwtu2Oc");
+            assert_eq!(
+                key.not_me_token(&sid, &NONCE).expose(),
+                "oliy33P0p6uu1g8s8hX-JYR7Ng3M4V2o57PZ-vOALpw"
+            );
+            for (generation, code) in [(1, "298685"), (2, "969086"), (3, "454196"), (30_511, "000066")] {
+                assert_eq!(key.typed_code(&sid, &NONCE, CodeGeneration(generation)).expose(), code);
+            }
+        });
+    }
+
+    #[test]
+    fn a_token_is_for_one_session_and_one_nonce() {
+        let (sid, other_sid) = (test_data::sid(1), test_data::sid(2));
+        let other_nonce = TokenNonce::from_bytes([16; 16]);
+        with_key(|key| {
+            let token = key.link_token(&sid, &NONCE);
+            for other in [key.link_token(&other_sid, &NONCE), key.link_token(&sid, &other_nonce)] {
+                assert!(!token.matches(other.expose()));
+            }
+            assert!(!token.matches(key.not_me_token(&sid, &NONCE).expose()));
+        });
+    }
+
+    #[test]
+    fn only_the_exact_text_matches() {
+        with_key(|key| {
+            let code = key.typed_code(&test_data::sid(1), &NONCE, CodeGeneration(30_511));
+            assert!(code.matches("000066"));
+            for near in ["", "66", "000067", "00066", "0000660", "000066\n", " 000066", "٠٠٠٠٦٦", "100066"]
+            {
+                assert!(!code.matches(near), "{near:?}");
+            }
+            let link = key.link_token(&test_data::sid(1), &NONCE);
+            let text = link.expose();
+            assert!(link.matches(text));
+            for near in [&text[..42], &text.to_lowercase(), &format!("{text}="), &format!("{text} "), ""] {
+                assert!(!link.matches(near), "{near:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_submitted_token_is_told_by_its_form() {
+        let long = |count| "ä".repeat(count);
+        for (text, is_code) in [
+            ("000000", Some(true)),
+            ("123456", Some(true)),
+            ("12345", Some(false)),
+            ("1234567", Some(false)),
+            ("12345a", Some(false)),
+            (" 12345", Some(false)),
+            ("+12345", Some(false)),
+            ("١٢٣", Some(false)),
+            ("", Some(false)),
+            (&long(255), Some(false)),
+            (&long(256), None),
+            (&"x".repeat(100_000), None),
+        ] {
+            let parsed = SubmittedToken::parse(text).ok();
+            assert_eq!(parsed.map(|token| matches!(token, SubmittedToken::Code(_))), is_code, "{text:.20?}");
+        }
+    }
+
+    #[test]
+    fn debug_output_shows_no_token() {
+        with_key(|key| {
+            let sid = test_data::sid(1);
+            let (link, code) =
+                (key.link_token(&sid, &NONCE), key.typed_code(&sid, &NONCE, CodeGeneration(1)));
+            let submitted = SubmittedToken::parse(code.expose());
+            let shown =
+                format!("{link:?} {:?} {code:?} {submitted:?} {NONCE:?}", key.not_me_token(&sid, &NONCE));
+            assert_eq!(shown, "LinkToken(..) NotMeToken(..) TypedCode(..) Ok(Code(..)) TokenNonce(..)");
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn every_token_has_its_form(sid: [u8; 16], nonce: [u8; 16], generation: u32) {
+            let (sid, nonce) = (SessionId::from_bytes(sid), TokenNonce::from_bytes(nonce));
+            with_key(|key| {
+                let code = key.typed_code(&sid, &nonce, CodeGeneration(generation));
+                prop_assert!(matches!(SubmittedToken::parse(code.expose()), Ok(SubmittedToken::Code(_))));
+                let link = key.link_token(&sid, &nonce);
+                prop_assert!(matches!(SubmittedToken::parse(link.expose()), Ok(SubmittedToken::Link(_))));
+                prop_assert_eq!(link.expose().len(), 43);
+                let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+                prop_assert!(link.expose().bytes().all(fits));
+                Ok(())
+            })?;
+        }
+    }
+}

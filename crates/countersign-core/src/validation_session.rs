@@ -4,11 +4,13 @@
 
 mod consume;
 mod end;
+#[cfg(test)]
+mod properties;
 mod request;
 mod send;
 mod submit;
 #[cfg(test)]
-mod test_data;
+pub(crate) mod test_data;
 
 use std::time::Duration;
 
@@ -17,11 +19,12 @@ pub use self::{
     end::{NotMe, NotMeDecision},
     request::{InUsePolicy, RequestDecision, RequestState, Requested, SessionChange, ValidationRequest},
     send::BeginSend,
-    submit::{Confirmed, ConfirmDecision, Confirmation, SubmitDecision, Submitted, TokenSubmission},
+    submit::{ConfirmDecision, Confirmation, Confirmed, SubmitDecision, Submitted, TokenSubmission},
 };
 use crate::{
-    AddressHash, ClientSecretHash, CodeGeneration, Keyring, LinkToken, Localpart, MasterKeyId, Medium, NotMeToken,
-    Sealed, SendAttempt, SessionId, SessionKey, SessionPurpose, Timestamp, TokenNonce, TypedCode, UserId,
+    AddressHash, ClientSecretHash, CodeGeneration, Keyring, LinkToken, Localpart, MasterKeyId, Medium,
+    NotMeToken, Sealed, SendAttempt, SessionId, SessionKey, SessionPurpose, Timestamp, TokenNonce, TypedCode,
+    UserId,
 };
 
 /// The state of one validation, as its row holds it.
@@ -155,7 +158,7 @@ impl ValidationSession {
         self.expires_at < now
     }
 
-    /// Marks the address as proven, unless it was before, and starts its time anew.
+    /// The session with its address proven just now, and its time started anew. Not for one that was validated before.
     fn validated(&self, lifetime: Duration, now: Timestamp) -> Self {
         Self { validated_at: Some(now), expires_at: now.after(lifetime), ..self.clone() }
     }

@@ -83,3 +83,112 @@ impl ValidationSession {
         Ok(AddDecision::Add { threepid, session: consumed })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::test_data::*, *};
+    use crate::{EndReason, Ended};
+
+    fn consumed_by(who: &str) -> ValidationSession {
+        ValidationSession {
+            consumed: Some(Consumed { at: NOW, by: localpart(who) }),
+            ..validated(&request())
+        }
+    }
+
+    fn decide(
+        session: &ValidationSession,
+        owner: Option<&str>,
+        now: Timestamp,
+    ) -> Result<AddDecision, AddRefusal> {
+        ValidationSession::add_threepid(Some(session), owner.map(localpart).as_ref(), &add("alice"), now)
+    }
+
+    #[test]
+    fn a_validated_session_adds_its_address_and_is_consumed() {
+        let session = validated(&request());
+        let now = session.expires_at;
+        let Ok(AddDecision::Add { threepid, session: saved }) = decide(&session, None, now) else {
+            panic!("not added")
+        };
+        let expected = AccountThreepid {
+            localpart: localpart("alice"),
+            medium: session.medium,
+            address_hash: session.address_hash,
+            sealed_address: add("alice").sealed_address,
+            validated_at: NOW,
+            added_at: now,
+        };
+        assert_eq!(threepid, expected);
+        let consumed = Some(Consumed { at: now, by: localpart("alice") });
+        assert_eq!(saved, ValidationSession { consumed, ..session });
+    }
+
+    #[test]
+    fn a_session_that_lost_its_key_still_adds() {
+        let former = ValidationSession { latest: false, ..validated(&request()) };
+        assert!(matches!(decide(&former, None, NOW), Ok(AddDecision::Add { .. })));
+    }
+
+    #[test]
+    fn a_session_that_proves_nothing_adds_nothing() {
+        let good = validated(&request());
+        let ended = Some(Ended { at: NOW, reason: EndReason::NotMe });
+        let mut refused = vec![
+            ("not validated", sent(&request())),
+            ("not even sent", opened(&request())),
+            ("decoy", ValidationSession { decoy: true, ..good.clone() }),
+            ("ended", ValidationSession { ended, ..good.clone() }),
+            ("expired", ValidationSession { expires_at: NOW.before(TICK), ..good.clone() }),
+            ("used by someone else", consumed_by("bob")),
+            (
+                "other secret",
+                ValidationSession {
+                    client_secret_hash: ClientSecretHash::from_bytes([9; 32]),
+                    ..good.clone()
+                },
+            ),
+        ];
+        for purpose in
+            SessionPurpose::ALL.into_iter().filter(|purpose| *purpose != SessionPurpose::AddThreepid)
+        {
+            refused.push((purpose.as_str(), ValidationSession { purpose, ..good.clone() }));
+        }
+        for (what, session) in refused {
+            for owner in [None, Some("alice"), Some("bob")] {
+                assert_eq!(
+                    decide(&session, owner, NOW),
+                    Err(AddRefusal::AuthFailed),
+                    "{what}, owner {owner:?}"
+                );
+            }
+        }
+        let unknown = ValidationSession::add_threepid(None, None, &add("alice"), NOW);
+        assert_eq!(unknown, Err(AddRefusal::AuthFailed));
+    }
+
+    #[test]
+    fn an_address_of_another_account_is_never_moved() {
+        assert_eq!(decide(&validated(&request()), Some("bob"), NOW), Err(AddRefusal::InUse));
+    }
+
+    #[test]
+    fn the_same_callers_retry_succeeds_while_the_address_is_theirs() {
+        let used = consumed_by("alice");
+        let long_after = used.expires_at.after(DAY);
+        for now in [NOW, long_after] {
+            assert_eq!(decide(&used, Some("alice"), now), Ok(AddDecision::AlreadyAdded(None)));
+            // Taken from the account since then, or even moved on: one proof has one effect.
+            assert_eq!(decide(&used, None, now), Err(AddRefusal::AuthFailed));
+            assert_eq!(decide(&used, Some("bob"), now), Err(AddRefusal::AuthFailed));
+        }
+    }
+
+    #[test]
+    fn proving_an_address_that_one_has_consumes_the_session() {
+        let session = validated(&request());
+        let consumed = Some(Consumed { at: NOW, by: localpart("alice") });
+        let expected = AddDecision::AlreadyAdded(Some(ValidationSession { consumed, ..session.clone() }));
+        assert_eq!(decide(&session, Some("alice"), NOW), Ok(expected));
+    }
+}

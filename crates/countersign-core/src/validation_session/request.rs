@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::ValidationSession;
 use crate::{
-    AddressHash, BudgetUpdate, Charge, ClientSecretHash, CodeGeneration, Language, Limited, Localpart, MasterKeyId,
-    Medium, MessageId, MessageKind, OutboxMessage, RequiredOwner, Sealed, SendAttempt, SessionId, SessionKey,
-    SessionPurpose, Timestamp, TokenNonce, UserId, budget,
+    AddressHash, BudgetUpdate, Charge, ClientSecretHash, CodeGeneration, Language, Limited, Localpart,
+    MasterKeyId, Medium, MessageId, MessageKind, OutboxMessage, RequiredOwner, Sealed, SendAttempt,
+    SessionId, SessionKey, SessionPurpose, Timestamp, TokenNonce, UserId, budget,
 };
 
 /// A request for a token, with everything made that a new session and its message need: sealing, hashing and
@@ -138,18 +138,14 @@ impl ValidationSession {
             return RequestDecision { budgets, ..RequestDecision::unchanged(answer) };
         }
         let decoy = refusal.is_some();
-        let session = match open {
-            Some(session) if session.validated_at.is_none() && session.decoy == decoy => {
-                SessionChange::Update(session.asked_again(request))
+        let (sid, session) = match open.filter(|session| session.validated_at.is_none()) {
+            Some(session) => (session.sid, SessionChange::Update(session.asked_again(state, request, decoy))),
+            None => {
+                let former =
+                    state.existing.as_ref().filter(|session| session.latest).map(|session| session.sid);
+                let session = Self::open(request, decoy, now);
+                (session.sid, SessionChange::Insert { session, former })
             }
-            _ => SessionChange::Insert {
-                session: Self::open(request, decoy, now),
-                former: state.existing.as_ref().filter(|session| session.latest).map(|session| session.sid),
-            },
-        };
-        let sid = match &session {
-            SessionChange::Update(session) | SessionChange::Insert { session, .. } => session.sid,
-            SessionChange::Keep => request.new_sid,
         };
         let kind = refusal.map_or(MessageKind::Validation, |(_, notice)| notice);
         let message = (!state.suppressed).then(|| request.message(sid, kind, now));
@@ -183,13 +179,15 @@ impl ValidationSession {
         }
     }
 
-    fn asked_again(&self, request: &ValidationRequest) -> Self {
-        Self {
-            send_attempt: Some(request.send_attempt),
-            sealed_next_link: request.sealed_next_link.clone(),
-            requested_by: request.requested_by.clone(),
-            ..self.clone()
+    /// Becomes a decoy, or one no more, under the same `sid`: a new one would tell that an account came or went. What
+    /// a mail's page shows changes with the mail only.
+    fn asked_again(&self, state: &RequestState, request: &ValidationRequest, decoy: bool) -> Self {
+        let asked = Self { send_attempt: Some(request.send_attempt), decoy, ..self.clone() };
+        if state.suppressed {
+            return asked;
         }
+        let sealed_next_link = request.sealed_next_link.clone();
+        Self { sealed_next_link, requested_by: request.requested_by.clone(), ..asked }
     }
 }
 
@@ -223,3 +221,6 @@ impl ValidationRequest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,11 @@
 //! A token comes back: by `submit_url`, or by the button of the mail link's page.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{CodePolicy, EndReason, Ended, ValidationSession};
 use crate::{
-    BudgetKey, BudgetKind, BudgetUpdate, Charge, ClientSecretHash, Keyring, Limited, Rate, SessionId, SubjectHash,
-    SubmittedToken, Timestamp, budget,
+    BudgetKey, BudgetKind, BudgetUpdate, Charge, ClientSecretHash, Keyring, Limited, Rate, SessionId,
+    SubjectHash, SubmittedToken, Timestamp, budget,
 };
 
 /// A token handed in with `sid` and client secret.
@@ -82,7 +82,8 @@ impl ValidationSession {
         now: Timestamp,
     ) -> SubmitDecision {
         // Before anything else, so that a wrong secret tells nothing about the session.
-        let Some(session) = session.filter(|session| session.client_secret_hash == submission.client_secret_hash)
+        let Some(session) =
+            session.filter(|session| session.client_secret_hash == submission.client_secret_hash)
         else {
             return SubmitDecision::unchanged(Submitted::Unknown);
         };
@@ -116,7 +117,8 @@ impl ValidationSession {
                 (self.link_token(&submission.keyring).is_some_and(|link| link.matches(token)), false)
             }
             SubmittedToken::Code(token) => {
-                let sent = self.code_began_at.filter(|_| submission.codes.sends_code(self.medium, self.purpose));
+                let sent =
+                    self.code_began_at.filter(|_| submission.codes.sends_code(self.medium, self.purpose));
                 let right = self.typed_code(&submission.keyring).is_some_and(|code| code.matches(token));
                 let old = sent.is_some_and(|began| began.after(submission.codes.lifetime(self.medium)) < now);
                 (right && sent.is_some(), old && self.validated_at.is_none())
@@ -153,7 +155,7 @@ impl SubmitDecision {
 }
 
 /// The button of the mail link's page was pressed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Confirmation {
     /// The session.
     pub sid: SessionId,
@@ -163,6 +165,12 @@ pub struct Confirmation {
     pub keyring: Arc<Keyring>,
     /// How long the session lives once it is validated.
     pub session_lifetime: Duration,
+}
+
+impl fmt::Debug for Confirmation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Confirmation").field("sid", &self.sid).finish_non_exhaustive()
+    }
 }
 
 /// The answer to a confirmation, and what must be saved before it is given.
@@ -205,3 +213,6 @@ impl ValidationSession {
         ConfirmDecision { answer: Confirmed::Validated, session: Some(validated) }
     }
 }
+
+#[cfg(test)]
+mod tests;
