@@ -16,12 +16,8 @@ use zeroize::Zeroizing;
 
 use crate::{
     AccessTokenHash, AddressHash, ClientSecret, ClientSecretHash, Random, Sealed, SealedColumn, SessionKey,
-    SessionPurpose, SubjectHash, ThirdPartyIdentifier, UiaSessionHash,
+    SessionPurpose, SubjectHash, ThirdPartyIdentifier, UiaSessionHash, sealed::SEALED_NONCE_LENGTH,
 };
-
-/// First byte of every sealed value, so that a later format can be told from this one.
-const SEALED_FORMAT: u8 = 1;
-const NONCE_LENGTH: usize = 24;
 
 /// Names one master key; 1 to 32 of `0-9a-zA-Z_-`. Stored beside whatever a key made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,7 +30,11 @@ impl MasterKeyId {
     /// When it is empty, longer than 32 characters, or has other characters than `0-9a-zA-Z_-`.
     pub fn parse(id: &str) -> Result<Self, MasterKeyError> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if (1..=32).contains(&id.len()) && id.bytes().all(fits) { Ok(Self(id.into())) } else { Err(MasterKeyError::Id) }
+        if (1..=32).contains(&id.len()) && id.bytes().all(fits) {
+            Ok(Self(id.into()))
+        } else {
+            Err(MasterKeyError::Id)
+        }
     }
 
     /// The id as text.
@@ -67,7 +67,9 @@ impl MasterKeys {
             let (id, key) = line.split_once(char::is_whitespace).ok_or(at(MasterKeyError::Form))?;
             let id = MasterKeyId::parse(id).map_err(at)?;
             let bytes = Zeroizing::new(STANDARD.decode(key.trim()).map_err(|_| at(MasterKeyError::Form))?);
-            let bytes = <[u8; 32]>::try_from(bytes.as_slice()).map(Zeroizing::new).map_err(|_| at(MasterKeyError::Form))?;
+            let bytes = <[u8; 32]>::try_from(bytes.as_slice())
+                .map(Zeroizing::new)
+                .map_err(|_| at(MasterKeyError::Form))?;
             if keys.iter().any(|key| key.id == id) {
                 return Err(at(MasterKeyError::Twice));
             }
@@ -185,28 +187,26 @@ impl Sealer {
     /// Seals `plain` for one column of one row under the current key, with XChaCha20-Poly1305 and a random nonce.
     pub fn seal(&self, column: SealedColumn, row: &[u8], plain: &[u8], random: &dyn Random) -> Sealed {
         let keys = &self.0[0];
-        let nonce = random.bytes::<NONCE_LENGTH>();
+        let nonce = random.bytes::<SEALED_NONCE_LENGTH>();
         let aad = associated_data(column, row);
         let cipher = keys
             .sealing
             .encrypt(&nonce.into(), Payload { msg: plain, aad: &aad })
             .expect("XChaCha20-Poly1305 only refuses messages of 256 GiB");
-        let id = keys.id.as_str().as_bytes();
-        let mut bytes = Vec::with_capacity(2 + id.len() + nonce.len() + cipher.len());
-        bytes.push(SEALED_FORMAT);
-        bytes.push(u8::try_from(id.len()).expect("a key id has at most 32 characters"));
-        bytes.extend_from_slice(id);
-        bytes.extend_from_slice(&nonce);
-        bytes.extend_from_slice(&cipher);
-        Sealed::from_bytes(bytes)
+        Sealed::from_parts(&keys.id, &nonce, &cipher)
     }
 
     /// Opens a value that was sealed for this column and row, under whichever key sealed it.
     ///
     /// # Errors
     /// When its key is unknown, or it was changed or moved.
-    pub fn open(&self, column: SealedColumn, row: &[u8], sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        let (id, nonce, cipher) = split(sealed.as_bytes()).ok_or(OpenError::Damaged)?;
+    pub fn open(
+        &self,
+        column: SealedColumn,
+        row: &[u8],
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let (id, nonce, cipher) = sealed.parts().ok_or(OpenError::Damaged)?;
         let keys = self.find(&id).ok_or(OpenError::UnknownKey(id))?;
         let aad = associated_data(column, row);
         let plain = keys.sealing.decrypt(&nonce.into(), Payload { msg: cipher, aad: &aad });
@@ -237,17 +237,6 @@ impl DerivedKeys {
 
 fn associated_data(column: SealedColumn, row: &[u8]) -> Vec<u8> {
     [column.label().as_bytes(), &[0], row].concat()
-}
-
-fn split(bytes: &[u8]) -> Option<(MasterKeyId, [u8; NONCE_LENGTH], &[u8])> {
-    let (&[format, length], rest) = bytes.split_first_chunk()?;
-    if format != SEALED_FORMAT {
-        return None;
-    }
-    let (id, rest) = rest.split_at_checked(length.into())?;
-    let id = MasterKeyId::parse(str::from_utf8(id).ok()?).ok()?;
-    let (nonce, cipher) = rest.split_first_chunk::<NONCE_LENGTH>()?;
-    Some((id, *nonce, cipher))
 }
 
 /// The key that link tokens and typed codes are derived with.
@@ -307,7 +296,11 @@ impl Keyring {
 
     /// The hash that a client secret is stored as.
     pub fn client_secret_hash(&self, client_secret: &ClientSecret) -> ClientSecretHash {
-        ClientSecretHash::from_bytes(labeled(&self.index, "client_secret", &[client_secret.expose().as_bytes()]))
+        ClientSecretHash::from_bytes(labeled(
+            &self.index,
+            "client_secret",
+            &[client_secret.expose().as_bytes()],
+        ))
     }
 
     /// The hash that an access token is stored as.
@@ -344,3 +337,6 @@ fn labeled(key: &Hmac<Sha256>, label: &str, parts: &[&[u8]]) -> [u8; 32] {
     }
     mac.finalize().into_bytes().into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,14 @@
 
 use std::fmt;
 
+use crate::MasterKeyId;
+
+/// First byte of every sealed value, so that a later format can be told from this one.
+const SEALED_FORMAT: u8 = 1;
+
+/// The length of the nonce in a sealed value.
+pub(crate) const SEALED_NONCE_LENGTH: usize = 24;
+
 /// An encrypted value as a column holds it: format, key id, nonce, ciphertext and tag.
 ///
 /// Made and opened by [`Keyring`](crate::Keyring), bound to its column and row.
@@ -17,6 +25,29 @@ impl Sealed {
     /// The bytes to store.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Whether its header names this key. That it opens with it is not said.
+    pub fn is_sealed_with(&self, id: &MasterKeyId) -> bool {
+        self.parts().is_some_and(|(named, _, _)| named == *id)
+    }
+
+    pub(crate) fn from_parts(id: &MasterKeyId, nonce: &[u8; SEALED_NONCE_LENGTH], cipher: &[u8]) -> Self {
+        let id = id.as_str().as_bytes();
+        let length = u8::try_from(id.len()).expect("a key id has at most 32 characters");
+        Self([[SEALED_FORMAT, length].as_slice(), id, nonce, cipher].concat())
+    }
+
+    /// Key id, nonce and ciphertext with tag. `None` if this isn't a sealed value.
+    pub(crate) fn parts(&self) -> Option<(MasterKeyId, [u8; SEALED_NONCE_LENGTH], &[u8])> {
+        let (&[format, length], rest) = self.0.split_first_chunk()?;
+        if format != SEALED_FORMAT {
+            return None;
+        }
+        let (id, rest) = rest.split_at_checked(length.into())?;
+        let id = MasterKeyId::parse(str::from_utf8(id).ok()?).ok()?;
+        let (nonce, cipher) = rest.split_first_chunk()?;
+        Some((id, *nonce, cipher))
     }
 }
 
