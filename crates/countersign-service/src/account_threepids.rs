@@ -1,0 +1,138 @@
+//! The addresses of an account: list, add, delete.
+
+use std::sync::Arc;
+
+use countersign_core::{
+    AddRefusal, AddThreepid, ClientSecret, Clock, Keyring, Localpart, Medium, OpenError, Random, SealedColumn,
+    SessionId, ThirdPartyIdentifier, Timestamp, UiaSessionHash,
+};
+use countersign_storage::{Storage, StorageError};
+use thiserror::Error;
+
+/// The addresses of accounts. Cheap to clone.
+#[derive(Clone)]
+pub struct AccountThreepids {
+    storage: Arc<dyn Storage>,
+    keyring: Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+/// An address of an account, readable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedThreepid {
+    /// The address.
+    pub threepid: ThirdPartyIdentifier,
+    /// When its owner proved it.
+    pub validated_at: Timestamp,
+    /// When it came to the account.
+    pub added_at: Timestamp,
+}
+
+/// Why the addresses of an account can't be read or changed.
+#[derive(Debug, Error)]
+pub enum ThreepidsError {
+    /// An address does not open: a key is gone from the master key file, or the row is damaged.
+    #[error("a sealed address does not open")]
+    Sealed(#[source] OpenError),
+    /// What is sealed is no address.
+    #[error("a stored {0} address makes no sense")]
+    Corrupt(Medium),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why an address does not go to an account.
+#[derive(Debug, Error)]
+pub enum AddThreepidError {
+    /// The session is unknown, not for this, not validated, expired or used by someone else.
+    #[error("the session does not prove the address")]
+    AuthFailed,
+    /// Another account has the address.
+    #[error("another account has the address")]
+    InUse,
+    /// A stored value can't be read.
+    #[error("the session's address does not open")]
+    Sealed(#[source] OpenError),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl AccountThreepids {
+    /// Joins what it needs.
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        keyring: Arc<Keyring>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        Self { storage, keyring, clock, random }
+    }
+
+    /// The addresses of an account, in the order in which they came.
+    ///
+    /// # Errors
+    /// When one can't be read, or the database fails.
+    pub async fn list(&self, localpart: &Localpart) -> Result<Vec<ListedThreepid>, ThreepidsError> {
+        let rows = self.storage.list_threepids(localpart).await?;
+        let read = |row: countersign_core::AccountThreepid| {
+            let row_id = row.address_hash.as_bytes();
+            let sealer = self.keyring.sealer();
+            let address = sealer
+                .open(SealedColumn::AccountThreepidAddress, row_id, &row.sealed_address)
+                .map_err(ThreepidsError::Sealed)?;
+            let threepid = str::from_utf8(&address)
+                .ok()
+                .and_then(|address| ThirdPartyIdentifier::from_canonical(row.medium, address))
+                .ok_or(ThreepidsError::Corrupt(row.medium))?;
+            Ok(ListedThreepid { threepid, validated_at: row.validated_at, added_at: row.added_at })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Adds the address of a validated session to an account. The same caller's retry succeeds.
+    ///
+    /// # Errors
+    /// When the session proves nothing, or another account has the address; when the database fails.
+    pub async fn add(
+        &self,
+        localpart: &Localpart,
+        sid: Option<SessionId>,
+        client_secret: &ClientSecret,
+        uia_session: UiaSessionHash,
+    ) -> Result<(), AddThreepidError> {
+        let sid = sid.ok_or(AddThreepidError::AuthFailed)?;
+        let session = self.storage.find_session(sid).await?.ok_or(AddThreepidError::AuthFailed)?;
+        let sealer = self.keyring.sealer();
+        let address = sealer
+            .open(SealedColumn::SessionAddress, session.sid.as_bytes(), &session.sealed_address)
+            .map_err(AddThreepidError::Sealed)?;
+        let row_id = session.address_hash.as_bytes();
+        let add = AddThreepid {
+            sid,
+            client_secret_hash: self.keyring.client_secret_hash(client_secret),
+            localpart: localpart.clone(),
+            sealed_address: sealer.seal(SealedColumn::AccountThreepidAddress, row_id, &address, &*self.random),
+        };
+        let added = self.storage.add_threepid(add, uia_session, self.clock.now()).await?;
+        added.map_err(|refusal| match refusal {
+            AddRefusal::AuthFailed => AddThreepidError::AuthFailed,
+            AddRefusal::InUse => AddThreepidError::InUse,
+        })
+    }
+
+    /// Takes an address from an account. Taking away what isn't there is a success.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete(
+        &self,
+        localpart: &Localpart,
+        threepid: &ThirdPartyIdentifier,
+    ) -> Result<(), StorageError> {
+        self.storage.delete_threepid(localpart, self.keyring.address_hash(threepid)).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,280 @@
+//! Accounts of the node: register, log in and out, and whom an access token stands for.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_core::{
+    Account, Charge, Clock, Device, DeviceId, InvalidLocalpart, Keyring, Localpart, NewLogin, Random, ServerName,
+    ThirdPartyIdentifier, TokenOwner, UiaSessionHash, UserId,
+};
+use countersign_storage::{Registered, Registration, Storage, StorageError};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::{Limits, Passwords, RequestContext};
+
+/// Accounts of the node. Cheap to clone.
+#[derive(Clone)]
+pub struct Accounts {
+    storage: Arc<dyn Storage>,
+    keyring: Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    passwords: Passwords,
+    server_name: Arc<ServerName>,
+    limits: Arc<Limits>,
+}
+
+/// What an account is named by in a login.
+#[derive(Clone, Debug)]
+pub enum AccountIdentifier {
+    /// A full user id or a localpart.
+    User(String),
+    /// An address of it.
+    Threepid(ThirdPartyIdentifier),
+}
+
+/// A wish for a new account.
+#[derive(Clone)]
+pub struct RegisterRequest {
+    /// What came along.
+    pub context: RequestContext,
+    /// The name; `None`: we make one up.
+    pub localpart: Option<Localpart>,
+    /// The password.
+    pub password: Zeroizing<String>,
+    /// The first device; `None`: the client wants no login.
+    pub device: Option<NewDevice>,
+    /// The authentication that allows it; `None`: the operator makes it.
+    pub uia_session: Option<UiaSessionHash>,
+}
+
+/// A device to log in on.
+#[derive(Clone, Debug, Default)]
+pub struct NewDevice {
+    /// The client's choice; `None`: we make one up.
+    pub device_id: Option<DeviceId>,
+    /// What the client calls it.
+    pub display_name: Option<String>,
+}
+
+/// A login by password.
+#[derive(Clone)]
+pub struct LogInRequest {
+    /// What came along.
+    pub context: RequestContext,
+    /// The account.
+    pub identifier: AccountIdentifier,
+    /// Its password.
+    pub password: Zeroizing<String>,
+    /// The device.
+    pub device: NewDevice,
+}
+
+/// A new account.
+pub struct NewAccount {
+    /// The account.
+    pub user_id: UserId,
+    /// Its first login, unless the client wanted none.
+    pub login: Option<IssuedToken>,
+}
+
+/// A new login.
+pub struct LoggedIn {
+    /// The account.
+    pub user_id: UserId,
+    /// The device and its token.
+    pub login: IssuedToken,
+}
+
+/// A new access token, told once.
+pub struct IssuedToken {
+    /// The device that it is for.
+    pub device_id: DeviceId,
+    /// The token.
+    pub access_token: Zeroizing<String>,
+}
+
+/// Why no account is made.
+#[derive(Debug, Error)]
+pub enum RegisterError {
+    /// The name breaks a rule.
+    #[error("{0}")]
+    InvalidUsername(InvalidLocalpart),
+    /// Someone has that name.
+    #[error("the name is taken")]
+    UserInUse,
+    /// Too many in too short a time.
+    #[error("limited for {} ms", .0.as_millis())]
+    Limited(Duration),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why nobody is logged in.
+#[derive(Debug, Error)]
+pub enum AccountsError {
+    /// No such account, or a wrong password: one answer for both.
+    #[error("wrong user name or password")]
+    Forbidden,
+    /// Too many in too short a time.
+    #[error("limited for {} ms", .0.as_millis())]
+    Limited(Duration),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl Accounts {
+    /// Joins what it needs.
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        keyring: Arc<Keyring>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        server_name: ServerName,
+        limits: Limits,
+    ) -> Self {
+        let passwords = Passwords::new(random.clone());
+        Self { storage, keyring, clock, random, passwords, server_name: server_name.into(), limits: limits.into() }
+    }
+
+    /// The user id of an account here.
+    pub fn user_id(&self, localpart: &Localpart) -> UserId {
+        UserId::new(localpart, &self.server_name)
+    }
+
+    /// Checks that a name may be registered, before any authentication.
+    ///
+    /// # Errors
+    /// When it breaks a rule or is taken; when the database fails.
+    pub async fn check_username(&self, username: &str) -> Result<Localpart, RegisterError> {
+        let localpart =
+            Localpart::parse(username, &self.server_name).map_err(RegisterError::InvalidUsername)?;
+        match self.storage.find_account(&localpart).await? {
+            Some(_) => Err(RegisterError::UserInUse),
+            None => Ok(localpart),
+        }
+    }
+
+    /// Makes an account, and logs its first device in.
+    ///
+    /// # Errors
+    /// When the name was taken meanwhile, or the network made too many; when the database fails.
+    pub async fn register(&self, request: RegisterRequest) -> Result<NewAccount, RegisterError> {
+        let charges = self.limits.registration(&self.keyring, request.context.network);
+        let charged = self.storage.charge(charges, self.clock.now()).await?;
+        charged.map_err(|limited| RegisterError::Limited(limited.retry_after))?;
+        let localpart = request.localpart.unwrap_or_else(|| self.made_up_localpart());
+        let password_hash = Some(self.passwords.hash(request.password).await);
+        let (login, issued) = request.device.map(|device| self.new_login(&localpart, device)).unzip();
+        let account = Account { localpart: localpart.clone(), password_hash, created_at: self.clock.now() };
+        // No session has an empty id, so there is nothing to delete where the operator makes the account.
+        let uia_session = request.uia_session.unwrap_or_else(|| self.keyring.uia_session_hash(""));
+        let registration = Registration { account, login, uia_session };
+        match self.storage.register(registration).await? {
+            Registered::Created => Ok(NewAccount { user_id: self.user_id(&localpart), login: issued }),
+            Registered::UserInUse => Err(RegisterError::UserInUse),
+        }
+    }
+
+    /// Logs a device in by password.
+    ///
+    /// # Errors
+    /// When account or password is wrong, or too many were; when the database fails.
+    pub async fn log_in(&self, request: LogInRequest) -> Result<LoggedIn, AccountsError> {
+        let charges = self.limits.login(&self.keyring, request.context.network);
+        let charged = self.storage.charge(charges, self.clock.now()).await?;
+        charged.map_err(|limited| AccountsError::Limited(limited.retry_after))?;
+        let localpart = self.verify_password(&request.identifier, request.password).await?;
+        let (login, issued) = self.new_login(&localpart, request.device);
+        self.storage.log_in(login).await?;
+        Ok(LoggedIn { user_id: self.user_id(&localpart), login: issued })
+    }
+
+    /// The account whose password this is. An account that isn't there takes as long as a wrong password.
+    ///
+    /// # Errors
+    /// When it is nobody's, or the account had too many wrong ones; when the database fails.
+    pub async fn verify_password(
+        &self,
+        identifier: &AccountIdentifier,
+        password: Zeroizing<String>,
+    ) -> Result<Localpart, AccountsError> {
+        let localpart = self.find_localpart(identifier).await?;
+        let charges = localpart.as_ref().map_or_else(Vec::new, |name| self.wrong_password_charges(name));
+        let checked = self.storage.check_budgets(charges.clone(), self.clock.now()).await?;
+        checked.map_err(|limited| AccountsError::Limited(limited.retry_after))?;
+        let account = match &localpart {
+            Some(localpart) => self.storage.find_account(localpart).await?,
+            None => None,
+        };
+        let hash = account.and_then(|account| account.password_hash);
+        match (localpart, self.passwords.verify(password, hash).await) {
+            (Some(localpart), true) => Ok(localpart),
+            (Some(_) | None, _) => {
+                let charged = self.storage.charge(charges, self.clock.now()).await?;
+                charged.map_err(|limited| AccountsError::Limited(limited.retry_after))?;
+                Err(AccountsError::Forbidden)
+            }
+        }
+    }
+
+    /// Whom an access token stands for; `None`: it was never given out, or its device is logged out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn authenticate(&self, access_token: &str) -> Result<Option<TokenOwner>, StorageError> {
+        self.storage.find_token_owner(self.keyring.access_token_hash(access_token)).await
+    }
+
+    /// Logs a device out. Its tokens stop working.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn log_out(&self, owner: &TokenOwner) -> Result<(), StorageError> {
+        self.storage.log_out(&owner.localpart, &owner.device_id).await
+    }
+
+    /// Logs all devices of an account out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn log_out_all(&self, localpart: &Localpart) -> Result<(), StorageError> {
+        self.storage.log_out_all(localpart).await
+    }
+
+    async fn find_localpart(&self, identifier: &AccountIdentifier) -> Result<Option<Localpart>, StorageError> {
+        match identifier {
+            AccountIdentifier::User(user) => Ok(UserId::localpart_here(user, &self.server_name)),
+            AccountIdentifier::Threepid(threepid) => {
+                self.storage.find_threepid_owner(self.keyring.address_hash(threepid)).await
+            }
+        }
+    }
+
+    fn wrong_password_charges(&self, localpart: &Localpart) -> Vec<Charge> {
+        self.limits.wrong_password(&self.keyring, localpart)
+    }
+
+    fn made_up_localpart(&self) -> Localpart {
+        let bytes: [u8; 12] = self.random.bytes();
+        Localpart::from_stored(bytes.iter().map(|byte| char::from(b'a' + byte % 26)).collect())
+    }
+
+    fn new_login(&self, localpart: &Localpart, device: NewDevice) -> (NewLogin, IssuedToken) {
+        let token = Zeroizing::new(format!("cs_{}", URL_SAFE_NO_PAD.encode(self.random.bytes::<32>())));
+        let device_id = device.device_id.unwrap_or_else(|| DeviceId::generate(&*self.random));
+        let login = NewLogin {
+            device: Device {
+                localpart: localpart.clone(),
+                device_id: device_id.clone(),
+                display_name: device.display_name,
+                created_at: self.clock.now(),
+            },
+            access_token_hash: self.keyring.access_token_hash(&token),
+        };
+        (login, IssuedToken { device_id, access_token: token })
+    }
+}

@@ -1,0 +1,59 @@
+//! Forgets what is over.
+
+use std::{sync::Arc, time::Duration};
+
+use countersign_core::Clock;
+use countersign_storage::{Retention, Storage, Swept};
+use tokio_util::sync::CancellationToken;
+
+/// Sweeps the database from time to time.
+pub struct Janitor {
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    retention: Retention,
+    interval: Duration,
+}
+
+impl Janitor {
+    /// A janitor that sweeps each `interval`.
+    pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, retention: Retention, interval: Duration) -> Self {
+        Self { storage, clock, retention, interval }
+    }
+
+    /// Sweeps until `shutdown`. A failed sweep is logged and tried again at the next interval.
+    pub async fn run(self, shutdown: CancellationToken) {
+        loop {
+            if self.sweep_all(&shutdown).await.is_none() {
+                return;
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(self.interval) => {}
+            }
+        }
+    }
+
+    /// Sweeps until nothing is left to delete; `None` on shutdown.
+    async fn sweep_all(&self, shutdown: &CancellationToken) -> Option<()> {
+        loop {
+            let swept = tokio::select! {
+                () = shutdown.cancelled() => return None,
+                swept = self.storage.sweep(self.retention, self.clock.now()) => swept,
+            };
+            match swept {
+                Ok(swept) if swept == Swept::default() => return Some(()),
+                Ok(swept) => tracing::debug!(
+                    swept.sessions = swept.sessions,
+                    swept.messages = swept.messages,
+                    swept.uia_sessions = swept.uia_sessions,
+                    swept.budgets = swept.budgets,
+                    "Deleted rows that were over"
+                ),
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "Sweeping the database failed");
+                    return Some(());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! How often things may happen.
+
+use countersign_core::{
+    AddressHash, BudgetKey, BudgetKind, Charge, ClientNetwork, Keyring, Localpart, Rate, SubjectHash,
+};
+
+/// How often things may happen. `None` of a rate lifts it.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Messages to an address, by the hour.
+    pub messages_hourly: Option<Rate>,
+    /// Messages to an address, by the day.
+    pub messages_daily: Option<Rate>,
+    /// Requests for tokens from a network.
+    pub requests: Option<Rate>,
+    /// Wrong tokens for a session, before it is ended.
+    pub misses_per_session: u32,
+    /// Wrong tokens for an address.
+    pub misses_per_address: Option<Rate>,
+    /// Wrong tokens from a network.
+    pub misses_per_network: Option<Rate>,
+    /// Logins from a network.
+    pub logins: Option<Rate>,
+    /// Wrong passwords for an account.
+    pub misses_per_account: Option<Rate>,
+    /// Registrations from a network.
+    pub registrations: Option<Rate>,
+}
+
+impl Limits {
+    /// What a message to an address costs, asked for from a network.
+    pub(crate) fn message(&self, keyring: &Keyring, address: AddressHash, network: ClientNetwork) -> Vec<Charge> {
+        let address = |kind, rate| charge(kind, address.into(), rate);
+        [
+            address(BudgetKind::MessagesHourly, self.messages_hourly),
+            address(BudgetKind::MessagesDaily, self.messages_daily),
+            charge(BudgetKind::Requests, network_subject(keyring, network), self.requests),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// What a login costs.
+    pub(crate) fn login(&self, keyring: &Keyring, network: ClientNetwork) -> Vec<Charge> {
+        charge(BudgetKind::NetworkLogins, network_subject(keyring, network), self.logins).into_iter().collect()
+    }
+
+    /// What a registration costs.
+    pub(crate) fn registration(&self, keyring: &Keyring, network: ClientNetwork) -> Vec<Charge> {
+        let subject = network_subject(keyring, network);
+        charge(BudgetKind::Registrations, subject, self.registrations).into_iter().collect()
+    }
+
+    /// What a wrong password costs.
+    pub(crate) fn wrong_password(&self, keyring: &Keyring, localpart: &Localpart) -> Vec<Charge> {
+        let subject = keyring.subject_hash("account", localpart.as_str().as_bytes());
+        charge(BudgetKind::AccountMisses, subject, self.misses_per_account).into_iter().collect()
+    }
+}
+
+/// Names a network in `budgets`.
+pub(crate) fn network_subject(keyring: &Keyring, network: ClientNetwork) -> SubjectHash {
+    keyring.subject_hash("network", &network.to_bytes())
+}
+
+fn charge(kind: BudgetKind, subject: SubjectHash, rate: Option<Rate>) -> Option<Charge> {
+    rate.map(|rate| Charge { key: BudgetKey { kind, subject }, rate })
+}

@@ -1,0 +1,218 @@
+//! Writes a leased message from its session: opens the address, derives the tokens, renders the template.
+
+use std::sync::Arc;
+
+use countersign_core::{
+    Keyring, LeasedMessage, Medium, MessageKind, OpenError, SealedColumn, SessionPurpose, ThirdPartyIdentifier,
+    Timestamp, ValidationSession,
+};
+use countersign_delivery::{
+    EmailMessage, SmsMessage,
+    templates::{
+        AddressInUseEmail, AddressInUseSms, MessagePurpose, NoAccountEmail, NoAccountSms, RenderedEmail, RenderedSms,
+        TemplateError, Templates, ValidateEmail, ValidateMsisdn,
+    },
+};
+use thiserror::Error;
+
+use crate::VerifierSettings;
+
+/// Writes messages. Shared by the workers of both media.
+pub struct MessageWriter {
+    keyring: Arc<Keyring>,
+    templates: Templates,
+    verifier: Arc<VerifierSettings>,
+    settings: WriterSettings,
+}
+
+/// What an operator decides about messages.
+#[derive(Clone, Debug, Default)]
+pub struct WriterSettings {
+    /// The origin where an SMS's code is typed.
+    pub autofill_domain: Option<String>,
+}
+
+/// A message, written.
+pub(crate) enum Written {
+    /// For the mail server.
+    Email(EmailMessage),
+    /// For the SMS gateway.
+    Sms(SmsMessage),
+}
+
+/// Why a message can't be written. It never will be.
+#[derive(Debug, Error)]
+pub(crate) enum WriteError {
+    /// The address does not open.
+    #[error("the session's address does not open")]
+    Sealed(#[source] OpenError),
+    /// What is sealed is no address.
+    #[error("the session's address makes no sense")]
+    Address,
+    /// The key that the tokens derive from was taken out of the key file.
+    #[error("the session's token key is gone")]
+    TokenKey,
+    /// A template fails.
+    #[error("the template fails")]
+    Template(#[source] TemplateError),
+}
+
+impl MessageWriter {
+    /// Joins what it needs.
+    pub fn new(
+        keyring: Arc<Keyring>,
+        templates: Templates,
+        verifier: Arc<VerifierSettings>,
+        settings: WriterSettings,
+    ) -> Self {
+        Self { keyring, templates, verifier, settings }
+    }
+
+    pub(crate) fn write(&self, leased: &LeasedMessage, now: Timestamp) -> Result<Written, WriteError> {
+        let threepid = self.open_address(&leased.session)?;
+        match threepid {
+            ThirdPartyIdentifier::Email(email) => {
+                self.write_email(leased, email.as_str(), now).map(Written::Email)
+            }
+            ThirdPartyIdentifier::Msisdn(msisdn) => {
+                let country = msisdn.country();
+                self.write_sms(leased, msisdn.as_str(), country, now).map(Written::Sms)
+            }
+        }
+    }
+
+    fn open_address(&self, session: &ValidationSession) -> Result<ThirdPartyIdentifier, WriteError> {
+        let sealer = self.keyring.sealer();
+        let address = sealer
+            .open(SealedColumn::SessionAddress, session.sid.as_bytes(), &session.sealed_address)
+            .map_err(WriteError::Sealed)?;
+        let address = str::from_utf8(&address).map_err(|_| WriteError::Address)?;
+        ThirdPartyIdentifier::from_canonical(session.medium, address).ok_or(WriteError::Address)
+    }
+
+    fn write_email(&self, leased: &LeasedMessage, to: &str, now: Timestamp) -> Result<EmailMessage, WriteError> {
+        let LeasedMessage { message, session } = leased;
+        let sid = &session.sid;
+        let links = &self.verifier.links;
+        let not_me_token = session.not_me_token(&self.keyring).ok_or(WriteError::TokenKey)?;
+        let not_me_link = Some(links.not_me(sid, &not_me_token));
+        let language = message.language.as_str();
+        let server_name = self.verifier.server_name.to_string();
+        let purpose = purpose(session.purpose);
+        let (mut link, mut code) = (None, None);
+        let rendered = match message.kind {
+            MessageKind::Validation => {
+                let link_token = session.link_token(&self.keyring).ok_or(WriteError::TokenKey)?;
+                link = Some(links.confirm(sid, &link_token));
+                code = self.code(session)?;
+                let context = ValidateEmail {
+                    server_name,
+                    purpose,
+                    user_id: session.requested_by.as_ref().map(ToString::to_string),
+                    link: link.clone(),
+                    code: code.clone(),
+                    code_minutes: self.code_minutes(session, now),
+                    expires_hours: hours(session.expires_at, now),
+                    not_me_link,
+                };
+                self.templates.render_email(&context, language)
+            }
+            MessageKind::AddressInUse => {
+                let context = AddressInUseEmail { server_name, purpose, not_me_link };
+                self.templates.render_email(&context, language)
+            }
+            MessageKind::NoAccount => {
+                self.templates.render_email(&NoAccountEmail { server_name, not_me_link }, language)
+            }
+        };
+        let RenderedEmail { template, language, subject, text, html } = rendered.map_err(WriteError::Template)?;
+        Ok(EmailMessage {
+            id: message.id.to_string(),
+            to: to.to_owned(),
+            subject,
+            text,
+            html,
+            template,
+            language,
+            date_ms: now.as_millis(),
+            link,
+            code,
+        })
+    }
+
+    fn write_sms(
+        &self,
+        leased: &LeasedMessage,
+        to: &str,
+        country: Option<String>,
+        now: Timestamp,
+    ) -> Result<SmsMessage, WriteError> {
+        let LeasedMessage { message, session } = leased;
+        let language = message.language.as_str();
+        let server_name = self.verifier.server_name.to_string();
+        let purpose = purpose(session.purpose);
+        let mut code = None;
+        let rendered = match message.kind {
+            MessageKind::Validation => {
+                let typed = self.code(session)?.ok_or(WriteError::TokenKey)?;
+                code = Some(typed.clone());
+                let context = ValidateMsisdn {
+                    server_name,
+                    purpose,
+                    code: typed,
+                    code_minutes: self.code_minutes(session, now),
+                    autofill_domain: self.settings.autofill_domain.clone(),
+                };
+                self.templates.render_sms(&context, language)
+            }
+            MessageKind::AddressInUse => {
+                self.templates.render_sms(&AddressInUseSms { server_name, purpose }, language)
+            }
+            MessageKind::NoAccount => self.templates.render_sms(&NoAccountSms { server_name }, language),
+        };
+        let RenderedSms { template, text, .. } = rendered.map_err(WriteError::Template)?;
+        let (id, date_ms) = (message.id.to_string(), now.as_millis());
+        Ok(SmsMessage { id, to: to.to_owned(), text, country, template, date_ms, code })
+    }
+
+    /// The code that the message carries; `None` where this purpose goes by link only.
+    fn code(&self, session: &ValidationSession) -> Result<Option<String>, WriteError> {
+        if !self.verifier.codes.sends_code(session.medium, session.purpose) {
+            return Ok(None);
+        }
+        let code = session.typed_code(&self.keyring).ok_or(WriteError::TokenKey)?;
+        Ok(Some(code.expose().to_owned()))
+    }
+
+    /// Whole minutes that the code still works, at least one.
+    fn code_minutes(&self, session: &ValidationSession, now: Timestamp) -> u32 {
+        let began = session.code_began_at.unwrap_or(now);
+        let left = began.after(self.verifier.codes.lifetime(session.medium)).since(now);
+        u32::try_from(left.as_secs() / 60).unwrap_or(u32::MAX).max(1)
+    }
+}
+
+/// Whole hours until then, at least one.
+fn hours(until: Timestamp, now: Timestamp) -> u32 {
+    u32::try_from(until.since(now).as_secs() / 3600).unwrap_or(u32::MAX).max(1)
+}
+
+fn purpose(purpose: SessionPurpose) -> MessagePurpose {
+    match purpose {
+        SessionPurpose::Register => MessagePurpose::Register,
+        SessionPurpose::AddThreepid => MessagePurpose::AddThreepid,
+        SessionPurpose::ResetPassword => MessagePurpose::ResetPassword,
+        SessionPurpose::Identity => MessagePurpose::Identity,
+        SessionPurpose::Verify => MessagePurpose::Verify,
+    }
+}
+
+impl Written {
+    /// How it travels.
+    pub(crate) fn medium(&self) -> Medium {
+        match self {
+            Self::Email(_) => Medium::Email,
+            Self::Sms(_) => Medium::Msisdn,
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Sends what the outbox owes: leases rows, writes and sends outside any transaction, records the result (DESIGN 2.8).
+
+use std::{sync::Arc, time::Duration};
+
+use countersign_core::{
+    Clock, CodePolicy, GiveUpReason, LeaseId, LeasedMessage, Medium, OutboxMessage, Random, RetryPolicy,
+};
+use countersign_delivery::{EmailTransport, SendError, SmsGateway};
+use countersign_storage::{LeaseRequest, Storage, StorageError};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{MessageWriter, OutboxWakeup, message_writer::Written};
+
+/// The wait before a failed database is asked again.
+const STORAGE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Sends the messages of one medium.
+pub struct OutboxWorker {
+    shared: Arc<Shared>,
+    wakeup: OutboxWakeup,
+}
+
+struct Shared {
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    writer: Arc<MessageWriter>,
+    transport: Transport,
+    settings: WorkerSettings,
+}
+
+enum Transport {
+    Email(Arc<dyn EmailTransport>),
+    Sms(Arc<dyn SmsGateway>),
+}
+
+impl Transport {
+    fn medium(&self) -> Medium {
+        match self {
+            Self::Email(_) => Medium::Email,
+            Self::Sms(_) => Medium::Msisdn,
+        }
+    }
+}
+
+/// What an operator decides about sending.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// How many messages are sent at once.
+    pub concurrency: usize,
+    /// How long one try may take.
+    pub send_timeout: Duration,
+    /// How long a worker holds a message. Longer than a try.
+    pub lease: Duration,
+    /// How long to wait between tries.
+    pub retry: RetryPolicy,
+    /// How often the outbox is looked at, when nothing calls.
+    pub poll_interval: Duration,
+    /// Which messages carry a code, and how long it lives.
+    pub codes: CodePolicy,
+}
+
+/// What a worker needs beside its transport.
+pub struct WorkerParts {
+    /// Where the outbox is.
+    pub storage: Arc<dyn Storage>,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Where lease ids and jitter come from.
+    pub random: Arc<dyn Random>,
+    /// What writes the messages.
+    pub writer: Arc<MessageWriter>,
+    /// What wakes it.
+    pub wakeup: OutboxWakeup,
+    /// What an operator decides about sending.
+    pub settings: WorkerSettings,
+}
+
+impl OutboxWorker {
+    /// A worker for mail.
+    pub fn for_email(parts: WorkerParts, transport: Arc<dyn EmailTransport>) -> Self {
+        Self::new(parts, Transport::Email(transport))
+    }
+
+    /// A worker for SMS.
+    pub fn for_sms(parts: WorkerParts, gateway: Arc<dyn SmsGateway>) -> Self {
+        Self::new(parts, Transport::Sms(gateway))
+    }
+
+    fn new(parts: WorkerParts, transport: Transport) -> Self {
+        let WorkerParts { storage, clock, random, writer, wakeup, settings } = parts;
+        Self { shared: Arc::new(Shared { storage, clock, random, writer, transport, settings }), wakeup }
+    }
+
+    /// Sends until `shutdown`, then finishes what is being sent.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let slots = Arc::new(Semaphore::new(self.shared.settings.concurrency));
+        let mut sending = JoinSet::new();
+        while !shutdown.is_cancelled() {
+            // One free slot to begin with, then as many as there are: a message is never leased to wait for a slot.
+            let first = tokio::select! {
+                () = shutdown.cancelled() => break,
+                slot = slots.clone().acquire_owned() => slot.expect("the semaphore is never closed"),
+            };
+            while sending.try_join_next().is_some() {}
+            let mut permits = vec![first];
+            while let Ok(permit) = slots.clone().try_acquire_owned() {
+                permits.push(permit);
+            }
+            match self.lease(permits.len()).await {
+                Ok((lease_id, messages)) if !messages.is_empty() => {
+                    for (message, permit) in messages.into_iter().zip(permits) {
+                        sending.spawn(send(self.shared.clone(), lease_id, message, permit));
+                    }
+                }
+                Ok(_) => {
+                    drop(permits);
+                    self.wait(&shutdown).await;
+                }
+                Err(error) => {
+                    drop(permits);
+                    tracing::error!(error = &error as &dyn std::error::Error, "Reading the outbox failed");
+                    pause(STORAGE_PAUSE, &shutdown).await;
+                }
+            }
+        }
+        while sending.join_next().await.is_some() {}
+    }
+
+    async fn lease(&self, limit: usize) -> Result<(LeaseId, Vec<LeasedMessage>), StorageError> {
+        let Shared { storage, clock, random, transport, settings, .. } = &*self.shared;
+        let now = clock.now();
+        let lease_id = LeaseId::generate(&**random);
+        let request = LeaseRequest {
+            lease_id,
+            medium: transport.medium(),
+            limit,
+            leased_until: now.after(settings.lease),
+            codes: settings.codes.clone(),
+        };
+        Ok((lease_id, storage.lease(request, now).await?))
+    }
+
+    /// Waits until a message was committed, one is due again, or it is time to look anyway.
+    async fn wait(&self, shutdown: &CancellationToken) {
+        let medium = self.shared.transport.medium();
+        let due_in = match self.shared.storage.next_due_at(medium).await {
+            Ok(Some(due_at)) => due_at.since(self.shared.clock.now()).max(Duration::from_millis(1)),
+            Ok(None) => self.shared.settings.poll_interval,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "Reading the outbox failed");
+                STORAGE_PAUSE
+            }
+        };
+        tokio::select! {
+            () = self.wakeup.wait(medium) => {}
+            () = pause(due_in.min(self.shared.settings.poll_interval), shutdown) => {}
+        }
+    }
+}
+
+async fn pause(duration: Duration, shutdown: &CancellationToken) {
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = tokio::time::sleep(duration) => {}
+    }
+}
+
+/// Writes one message, tries to send it, and records what became of it.
+async fn send(shared: Arc<Shared>, lease_id: LeaseId, leased: LeasedMessage, _slot: OwnedSemaphorePermit) {
+    let began = Instant::now();
+    let result = match shared.writer.write(&leased, shared.clock.now()) {
+        Ok(written) => shared.attempt(&written).await.map_err(Failure::Send),
+        Err(error) => Err(Failure::Write(error)),
+    };
+    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let message = &leased.message;
+    let recorded = match result {
+        Ok(reply) => {
+            tracing::info!(
+                outbox.id = %message.id,
+                session.sid = %message.sid,
+                threepid.medium = %message.medium,
+                outbox.tries = message.tries,
+                duration_ms,
+                "Delivered message {} after {} tries ({reply})", message.id, message.tries
+            );
+            shared.storage.mark_delivered(message.id, lease_id, shared.clock.now()).await
+        }
+        Err(failure) => shared.record_failure(&leased, lease_id, failure).await,
+    };
+    match recorded {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!(
+            outbox.id = %message.id,
+            "The lease of message {} ran out before its result was recorded; it may be sent twice", message.id
+        ),
+        Err(error) => tracing::error!(
+            outbox.id = %message.id,
+            error = &error as &dyn std::error::Error,
+            "Recording the result of message {} failed; it may be sent twice", message.id
+        ),
+    }
+}
+
+enum Failure {
+    Write(crate::message_writer::WriteError),
+    Send(SendError),
+}
+
+impl Shared {
+    /// One try, bounded in time.
+    async fn attempt(&self, written: &Written) -> Result<String, SendError> {
+        let sending = async {
+            match (&self.transport, written) {
+                (Transport::Email(transport), Written::Email(message)) => transport.send(message).await,
+                (Transport::Sms(gateway), Written::Sms(message)) => gateway.send(message).await,
+                (Transport::Email(_) | Transport::Sms(_), _) => Err(SendError::Permanent {
+                    reason: format!("a message by {} came to the wrong worker", written.medium()),
+                }),
+            }
+        };
+        match timeout(self.settings.send_timeout, sending).await {
+            Ok(result) => result.map(|accepted| accepted.reply),
+            Err(_) => Err(SendError::Transient { reason: "the try took too long".to_owned(), retry_after: None }),
+        }
+    }
+
+    async fn record_failure(
+        &self,
+        leased: &LeasedMessage,
+        lease_id: LeaseId,
+        failure: Failure,
+    ) -> Result<bool, StorageError> {
+        let LeasedMessage { message, session } = leased;
+        let now = self.clock.now();
+        let (give_up, said) = match failure {
+            Failure::Write(error) => {
+                tracing::error!(
+                    outbox.id = %message.id,
+                    session.sid = %message.sid,
+                    error = &error as &dyn std::error::Error,
+                    "Message {} can't be written", message.id
+                );
+                (GiveUpReason::Unreadable, error.to_string())
+            }
+            Failure::Send(SendError::Permanent { reason }) => (GiveUpReason::Refused, reason),
+            Failure::Send(SendError::Transient { reason, retry_after }) => {
+                let not_before = now.after(self.delay(message, retry_after));
+                if not_before <= session.expires_at {
+                    tracing::warn!(
+                        outbox.id = %message.id,
+                        session.sid = %message.sid,
+                        threepid.medium = %message.medium,
+                        outbox.tries = message.tries,
+                        "Message {} was not accepted and is tried again in {} s: {reason}",
+                        message.id,
+                        not_before.since(now).as_secs()
+                    );
+                    return self.storage.retry_at(message.id, lease_id, not_before).await;
+                }
+                (GiveUpReason::Expired, reason)
+            }
+        };
+        tracing::warn!(
+            outbox.id = %message.id,
+            session.sid = %message.sid,
+            threepid.medium = %message.medium,
+            outbox.tries = message.tries,
+            "Message {} is given up: {said}", message.id
+        );
+        self.storage.give_up(message.id, lease_id, give_up, Some(said), now).await
+    }
+
+    fn delay(&self, message: &OutboxMessage, asked_for: Option<Duration>) -> Duration {
+        let jitter = u16::from_be_bytes(self.random.bytes());
+        self.settings.retry.delay(message.tries, asked_for, jitter)
+    }
+}

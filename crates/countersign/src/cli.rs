@@ -1,0 +1,87 @@
+//! The command line.
+
+mod client;
+mod config;
+mod dev;
+mod serve;
+
+use std::{io, path::PathBuf};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+/// Proves that a person controls an e-mail address or a phone number, and records whose it is.
+#[derive(Parser)]
+#[command(name = "countersign", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a node to try things with: no configuration, this machine only, messages into an inbox page.
+    Dev(dev::DevArgs),
+    /// Runs a node.
+    Serve(ConfigArgs),
+    /// Shows and checks configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Talks to a running node, as a client does.
+    Client(client::ClientArgs),
+}
+
+/// Where the configuration is.
+#[derive(clap::Args)]
+pub(crate) struct ConfigArgs {
+    /// The configuration file. Any key can come from the environment instead, as COUNTERSIGN_SECTION__KEY.
+    #[arg(long, short, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Does what the command line asks for.
+    ///
+    /// # Errors
+    /// In words for the person at the terminal.
+    pub fn run(self) -> Result<()> {
+        match self.command {
+            Command::Dev(args) => dev::run(args),
+            Command::Serve(args) => serve::run(&args),
+            Command::Config(command) => config::run(command),
+            Command::Client(args) => client::run(args),
+        }
+    }
+}
+
+/// A runtime for a server.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// A token that is cancelled by SIGTERM or Ctrl-C. A second one ends the process at once.
+fn shutdown_on_signal() -> Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let token = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        for wanted in [Stop::Cleanly, Stop::AtOnce] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            match wanted {
+                Stop::Cleanly => cancelled.cancel(),
+                Stop::AtOnce => std::process::exit(130),
+            }
+        }
+    });
+    Ok(token)
+}
+
+enum Stop {
+    Cleanly,
+    AtOnce,
+}

@@ -1,0 +1,34 @@
+//! `countersign serve`: runs a node.
+
+use anyhow::{Context as _, Result};
+use tokio::net::TcpListener;
+
+use super::{ConfigArgs, runtime, shutdown_on_signal};
+use crate::{
+    config::Config,
+    logging, server,
+    wiring::{Node, Outside},
+};
+
+pub(super) fn run(args: &ConfigArgs) -> Result<()> {
+    let config = Config::load_checked(args.config.as_deref(), std::env::vars())?;
+    logging::init(&config.log)?;
+    runtime()?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<()> {
+    let shutdown = shutdown_on_signal()?;
+    let node = Node::open(&config, Outside::default(), shutdown.clone()).await?;
+    let listen = |address, key: &'static str| async move {
+        TcpListener::bind(address).await.with_context(|| format!("{key}: can't listen on {address}"))
+    };
+    let listener = listen(config.server.listen, "server.listen").await?;
+    let operator_listener = listen(config.server.operator_listen, "server.operator_listen").await?;
+    tracing::info!(
+        "Serving {} on {}, health on {}",
+        config.server.public_url,
+        listener.local_addr()?,
+        operator_listener.local_addr()?
+    );
+    server::run(node, listener, operator_listener, shutdown, config.server.shutdown_timeout).await
+}

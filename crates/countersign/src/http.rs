@@ -1,0 +1,149 @@
+//! The HTTP side: routes, extractors, handlers, and the tables that turn errors into answers.
+
+mod answer;
+mod client;
+mod client_address;
+mod cors;
+mod extract;
+mod operator;
+mod pages;
+mod routes;
+mod shield;
+mod submit_token;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::extract::FromRef;
+use countersign_service::{
+    AccountThreepids, Accounts, Confirmations, Health, Inbox, Uia, Verifier,
+};
+use ipnet::IpNet;
+use tokio_util::sync::CancellationToken;
+
+pub use self::{
+    operator::router as operator_router,
+    routes::{Access, Route, Version, router, routes},
+    shield::{Shield, ShieldSettings},
+};
+use crate::pages::Pages;
+
+/// What handlers reach: use cases and a few settings. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<AppParts>);
+
+/// What [`AppState`] is made of.
+pub struct AppParts {
+    /// Requests and submits tokens.
+    pub verifier: Verifier,
+    /// The pages behind a mail's links.
+    pub confirmations: Confirmations,
+    /// Accounts, logins, access tokens.
+    pub accounts: Accounts,
+    /// Addresses of accounts.
+    pub threepids: AccountThreepids,
+    /// User-interactive authentication.
+    pub uia: Uia,
+    /// Whether the server can do its work.
+    pub health: Health,
+    /// The words of the pages.
+    pub pages: Arc<Pages>,
+    /// The development inbox, in `countersign dev` only.
+    pub inbox: Option<Inbox>,
+    /// What handlers need of the configuration.
+    pub settings: HttpSettings,
+    /// The shield in front of everything; `None` where limits are off.
+    pub shield: Option<Shield>,
+    /// Tells long polls that the server goes down.
+    pub shutdown: CancellationToken,
+}
+
+/// What handlers need of the configuration.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// Whether people may make accounts.
+    pub registration: Registration,
+    /// The peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+}
+
+/// Whether people may make accounts.
+#[derive(Clone, Debug)]
+pub enum Registration {
+    /// They may, by one of these ways.
+    Open(Vec<countersign_core::Flow>),
+    /// They may not.
+    Closed,
+}
+
+impl AppState {
+    /// Shares the parts.
+    pub fn new(parts: AppParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    pub(crate) fn settings(&self) -> &HttpSettings {
+        &self.0.settings
+    }
+
+    pub(crate) fn shield(&self) -> Option<&Shield> {
+        self.0.shield.as_ref()
+    }
+}
+
+impl FromRef<AppState> for Verifier {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.verifier.clone()
+    }
+}
+
+impl FromRef<AppState> for Confirmations {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.confirmations.clone()
+    }
+}
+
+impl FromRef<AppState> for Accounts {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.accounts.clone()
+    }
+}
+
+impl FromRef<AppState> for AccountThreepids {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.threepids.clone()
+    }
+}
+
+impl FromRef<AppState> for Uia {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.uia.clone()
+    }
+}
+
+impl FromRef<AppState> for Health {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.health.clone()
+    }
+}
+
+impl FromRef<AppState> for Arc<Pages> {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.pages.clone()
+    }
+}
+
+impl FromRef<AppState> for Option<Inbox> {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.inbox.clone()
+    }
+}
+
+impl FromRef<AppState> for CancellationToken {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.shutdown.clone()
+    }
+}

@@ -1,0 +1,113 @@
+//! JSON answers, and the errors that both APIs share.
+
+use std::{error::Error, time::Duration};
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use countersign_api::{
+    error::{ErrorBody, ErrorCode},
+    uia::UiaInfo,
+};
+use countersign_service::StorageError;
+
+
+/// A JSON error answer: a status, a code and a fixed sentence.
+#[derive(Debug)]
+pub(super) struct ErrorAnswer {
+    status: StatusCode,
+    body: Body,
+    retry_after: Option<Duration>,
+}
+
+#[derive(Debug)]
+enum Body {
+    Error(Box<ErrorBody>),
+    Uia(Box<UiaInfo>),
+}
+
+impl ErrorAnswer {
+    pub(super) fn new(status: StatusCode, errcode: ErrorCode, error: impl Into<String>) -> Self {
+        Self { status, body: Body::Error(Box::new(ErrorBody::new(errcode, error))), retry_after: None }
+    }
+
+    /// 429, with the wait as a header in whole seconds and in the body in milliseconds.
+    pub(super) fn limited(retry_after: Duration) -> Self {
+        let mut body = ErrorBody::new(ErrorCode::LimitExceeded, "Too many requests: wait a while and try again");
+        body.retry_after_ms = Some(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX));
+        let body = Body::Error(Box::new(body));
+        Self { status: StatusCode::TOO_MANY_REQUESTS, body, retry_after: Some(retry_after) }
+    }
+
+    /// 401 with the flows of user-interactive authentication.
+    pub(super) fn uia(info: UiaInfo) -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, body: Body::Uia(Box::new(info)), retry_after: None }
+    }
+
+    /// 500 or, where waiting helps, 503. The cause goes to the log, once, here.
+    pub(super) fn storage(cause: &StorageError) -> Self {
+        match cause {
+            StorageError::Overloaded | StorageError::Closed => {
+                tracing::warn!(error = cause as &dyn Error, "Answered 503: {cause}");
+                let answer = Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    ErrorCode::Unknown,
+                    "The server is overloaded or restarting: try again in a moment",
+                );
+                Self { retry_after: Some(Duration::from_secs(1)), ..answer }
+            }
+            StorageError::Corrupt { .. }
+            | StorageError::Schema { .. }
+            | StorageError::Panicked
+            | StorageError::Backend(_) => Self::internal(cause),
+        }
+    }
+
+    /// 500. The cause goes to the log, once, here.
+    pub(super) fn internal(cause: &(dyn Error + 'static)) -> Self {
+        tracing::error!(error = cause, "Answered 500: {cause}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, "Internal server error")
+    }
+
+    /// Adds a key to the body of an error.
+    pub(super) fn with_extra(mut self, key: &str, value: serde_json::Value) -> Self {
+        if let Body::Error(body) = &mut self.body {
+            body.extra.insert(key.to_owned(), value);
+        }
+        self
+    }
+}
+
+impl IntoResponse for ErrorAnswer {
+    fn into_response(self) -> Response {
+        let mut response = match self.body {
+            Body::Error(body) => (self.status, Json(body)).into_response(),
+            Body::Uia(info) => (self.status, Json(info)).into_response(),
+        };
+        if let Some(retry_after) = self.retry_after {
+            let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+            let value = HeaderValue::from_str(&seconds.to_string()).expect("digits are a header value");
+            response.headers_mut().insert(header::RETRY_AFTER, value);
+        }
+        response
+    }
+}
+
+/// 404 for a path that is none of ours.
+pub(super) async fn not_found() -> ErrorAnswer {
+    ErrorAnswer::new(StatusCode::NOT_FOUND, ErrorCode::Unrecognized, "There is no such endpoint")
+}
+
+/// 405 for a path of ours, asked the wrong way.
+pub(super) async fn method_not_allowed() -> ErrorAnswer {
+    let error = "This endpoint does not know this method";
+    ErrorAnswer::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unrecognized, error)
+}
+
+/// 500 for a defect of ours. Never for what a client sent.
+pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("A handler panicked; please report this");
+    ErrorAnswer::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, "Internal server error").into_response()
+}

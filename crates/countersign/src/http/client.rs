@@ -1,0 +1,17 @@
+//! Handlers of the client API, one file for each path group.
+
+pub(super) mod account;
+pub(super) mod capabilities;
+mod error;
+mod extract;
+pub(super) mod login;
+pub(super) mod logout;
+pub(super) mod register;
+pub(super) mod threepid;
+mod uia;
+pub(super) mod versions;
+
+pub(super) use self::{
+    error::ClientError,
+    extract::{Authenticated, MatrixJson, MatrixObject, MatrixQuery},
+};

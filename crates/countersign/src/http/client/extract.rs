@@ -1,0 +1,99 @@
+//! Extractors with the client API's error codes.
+
+use std::time::Duration;
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Query, Request},
+    http::{StatusCode, request::Parts},
+    response::IntoResponse,
+};
+use countersign_api::{
+    error::ErrorCode,
+    object::{FromObject, Object},
+};
+use countersign_core::TokenOwner;
+
+use super::ClientError;
+use crate::http::{AppState, extract::bearer_token};
+
+/// How long a client may take to send its body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A JSON object as the body, parsed. The content type does not matter.
+pub(in crate::http) struct MatrixJson<T>(pub(in crate::http) T);
+
+impl<T: FromObject> FromRequest<AppState> for MatrixJson<T> {
+    type Rejection = ClientError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ClientError> {
+        let bytes = read_body(request, state).await?;
+        Ok(Self(Object::read(&bytes)?))
+    }
+}
+
+/// An optional JSON object as the body: nothing at all counts as `{}`, and what it holds is ignored.
+pub(in crate::http) struct MatrixObject;
+
+impl FromRequest<AppState> for MatrixObject {
+    type Rejection = ClientError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ClientError> {
+        let bytes = read_body(request, state).await?;
+        if !bytes.is_empty() {
+            Object::parse(&bytes)?;
+        }
+        Ok(Self)
+    }
+}
+
+/// The query, parsed by the same rules as a body.
+pub(in crate::http) struct MatrixQuery<T>(pub(in crate::http) T);
+
+impl<T: FromObject> FromRequestParts<AppState> for MatrixQuery<T> {
+    type Rejection = ClientError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ClientError> {
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(|_| {
+            ClientError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidParam, "The query is malformed")
+        })?;
+        Ok(Self(T::from_object(Object::from_pairs(pairs.0))?))
+    }
+}
+
+/// The owner of the request's access token. Without a token that works there is no request.
+pub(in crate::http) struct Authenticated(pub(in crate::http) TokenOwner);
+
+impl FromRequestParts<AppState> for Authenticated {
+    type Rejection = ClientError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ClientError> {
+        let token = bearer_token(&parts.headers).ok_or_else(|| {
+            ClientError::new(StatusCode::UNAUTHORIZED, ErrorCode::MissingToken, "An access token is required")
+        })?;
+        let owner = state.0.accounts.authenticate(token).await?;
+        owner.map(Self).ok_or_else(|| {
+            ClientError::new(StatusCode::UNAUTHORIZED, ErrorCode::UnknownToken, "The access token is unknown")
+        })
+    }
+}
+
+async fn read_body(request: Request, state: &AppState) -> Result<Bytes, ClientError> {
+    match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(ClientError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::TooLarge,
+            "The request body is too large",
+        )),
+        Ok(Err(rejection)) => {
+            tracing::debug!(status = rejection.into_response().status().as_u16(), "A request body broke off");
+            Err(ClientError::new(StatusCode::BAD_REQUEST, ErrorCode::NotJson, "The request body broke off"))
+        }
+        Err(_) => Err(ClientError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            ErrorCode::Unknown,
+            "The request body took too long to arrive",
+        )),
+    }
+}
