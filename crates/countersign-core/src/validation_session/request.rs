@@ -104,7 +104,7 @@ pub enum Requested {
 pub enum SessionChange {
     /// Nothing.
     Keep,
-    /// This row takes the place of the one with its `sid`.
+    /// This row takes the place of the one with its `sid`. Mind that it may have become a decoy, or one no more.
     Update(ValidationSession),
     /// This row is new. The `former` latest session of its key, if any, is the latest no more.
     Insert {
