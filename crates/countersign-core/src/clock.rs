@@ -50,3 +50,29 @@ pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn time_stops_at_its_ends() {
+        let (first, last) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
+        assert_eq!(last.after(Duration::from_millis(1)), last);
+        assert_eq!(first.before(Duration::MAX), first);
+        assert_eq!(Timestamp::from_millis(0).after(Duration::MAX), last);
+        assert_eq!(first.since(last), Duration::ZERO);
+    }
+
+    proptest! {
+        #[test]
+        fn since_undoes_after(start in -1_000_000_000_000..4_000_000_000_000_i64, millis in 0..1_000_000_000_000_u64) {
+            let (start, wait) = (Timestamp::from_millis(start), Duration::from_millis(millis));
+            prop_assert_eq!(start.after(wait).since(start), wait);
+            prop_assert_eq!(start.after(wait).before(wait), start);
+            prop_assert_eq!(start.before(wait).since(start), Duration::ZERO);
+        }
+    }
+}

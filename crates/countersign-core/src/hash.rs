@@ -71,3 +71,20 @@ impl From<AddressHash> for SubjectHash {
         Self(hash.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_equal_when_all_bytes_are_and_never_shown() {
+        let hash = AddressHash::from_bytes([7; 32]);
+        assert_eq!(hash, AddressHash::from_bytes(*hash.as_bytes()));
+        for index in 0..32 {
+            let mut bytes = [7; 32];
+            bytes[index] ^= 1;
+            assert_ne!(hash, AddressHash::from_bytes(bytes));
+        }
+        assert_eq!(format!("{hash:?}"), "AddressHash(..)");
+    }
+}

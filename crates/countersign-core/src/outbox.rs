@@ -206,6 +206,42 @@ mod tests {
         assert_eq!(POLICY.delay(3, Some(Duration::from_secs(1)), 0).as_secs(), 20);
     }
 
+    #[test]
+    fn delays_stand_any_setting() {
+        let endless = RetryPolicy { first: Duration::MAX, longest: Duration::MAX };
+        assert_eq!(endless.delay(u32::MAX, None, 0), Duration::MAX);
+        assert_eq!(POLICY.delay(0, None, 0), POLICY.first);
+        assert_eq!(POLICY.delay(u32::MAX, None, 0), POLICY.longest);
+    }
+
+    #[test]
+    fn names_in_the_database_are_all_different() {
+        for kind in MessageKind::ALL {
+            assert_eq!(MessageKind::parse(kind.as_str()), Some(kind));
+        }
+        let dropped =
+            [DropReason::Validated, DropReason::Ended, DropReason::Superseded].map(MessageOutcome::Dropped);
+        let given_up = [GiveUpReason::Refused, GiveUpReason::Expired, GiveUpReason::Unreadable];
+        let outcomes = dropped.into_iter().chain(given_up.map(MessageOutcome::GivenUp));
+        let mut names: Vec<_> =
+            outcomes.chain([MessageOutcome::Delivered]).map(MessageOutcome::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 7);
+    }
+
+    #[test]
+    fn message_ids_sort_by_time() {
+        let random = crate::validation_session::test_data::ConstantRandom(9);
+        let ids: Vec<_> = [0, 1, 1_800_000_000_000, 1_800_000_000_001]
+            .map(|millis| MessageId::generate(Timestamp::from_millis(millis), &random))
+            .into();
+        assert!(
+            ids.is_sorted() && ids.iter().all(|id| Uuid::from_bytes(*id.as_bytes()).get_version_num() == 7)
+        );
+        assert_eq!(ids[3].to_string().len(), 32);
+    }
+
     proptest! {
         #[test]
         fn jitter_takes_at_most_a_quarter(tries: u32, jitter: u16) {

@@ -211,6 +211,26 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_done_twice_counts_once() {
+        let flows = [vec![Stage::Dummy], vec![Stage::Password, Stage::Dummy]];
+        let done = session().complete(Stage::Dummy);
+        assert!(done.has_completed(Stage::Dummy) && !done.has_completed(Stage::Password));
+        assert_eq!(done.complete(Stage::Dummy), done);
+        assert_eq!(done.progress(&flows), UiaProgress::Done);
+        assert_eq!(session().may_try(Stage::Password, &flows), Ok(()));
+    }
+
+    #[test]
+    fn names_read_back() {
+        for stage in Stage::ALL {
+            assert_eq!(Stage::parse(stage.as_str()), Some(stage));
+        }
+        for operation in [UiaOperation::Register, UiaOperation::AddThreepid] {
+            assert_eq!(UiaOperation::parse(operation.as_str()), Some(operation));
+        }
+    }
+
+    #[test]
     fn a_session_counts_for_its_own_operation_and_account_only() {
         let server = crate::ServerName::parse("example.org").unwrap();
         let alice = Localpart::parse("alice", &server).unwrap();

@@ -194,3 +194,35 @@ impl ValidationSession {
             && self.not_me_token(keyring).is_some_and(|not_me_token| not_me_token.matches(token))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{test_data::*, *};
+
+    #[test]
+    fn end_reasons_read_back() {
+        for reason in [EndReason::Guessed, EndReason::NotMe] {
+            assert_eq!(EndReason::parse(reason.as_str()), Some(reason));
+        }
+        assert_eq!(EndReason::parse(""), None);
+    }
+
+    #[test]
+    fn an_sms_always_has_a_code_and_a_mail_by_its_purpose() {
+        for purpose in SessionPurpose::ALL {
+            assert!(codes().sends_code(Medium::Msisdn, purpose));
+            let by_link_only = purpose == SessionPurpose::ResetPassword;
+            assert_eq!(codes().sends_code(Medium::Email, purpose), !by_link_only, "{purpose:?}");
+        }
+        assert_eq!(codes().lifetime(Medium::Email), EMAIL_CODE_LIFE);
+        assert_eq!(codes().lifetime(Medium::Msisdn), SMS_CODE_LIFE);
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        let shown = format!("{:?}", sent(&request()));
+        for secret in ["[10, 10", "[11, 11", "[12]", "[13, 13", "[14]", "[15, 15"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+}

@@ -80,9 +80,9 @@ impl Node {
         })?);
         let wakeup = OutboxWakeup::default();
         let verifier_settings = Arc::new(verifier_settings(config));
-        let folder = config.templates.folder.as_deref();
-        let templates = Templates::load(folder).context("templates.folder")?;
-        let pages = Arc::new(Pages::load(folder).context("templates.folder")?);
+        let templates = Templates::load(config.templates.folder.as_deref()).context("templates.folder")?;
+        let pages_folder = config.templates.pages_folder.as_deref();
+        let pages = Arc::new(Pages::load(pages_folder, &config.server.name).context("templates.pages_folder")?);
         let inbox = wants_inbox(config).then(Inbox::new);
         let limits = limits(&config.limits);
 
@@ -295,7 +295,11 @@ fn email_transport(
         }
         _ => None,
     };
-    let public_host = config.server.public_url.as_url().host_str().unwrap_or("localhost");
+    let extra_ca_pem = match &smtp.ca_file {
+        Some(path) => Some(std::fs::read(path).with_context(|| format!("email.smtp.ca_file = {path:?}"))?),
+        None => None,
+    };
+    let defaults = SmtpSettings::new(smtp.host.clone(), smtp.port, from);
     let settings = SmtpSettings {
         tls: match smtp.tls {
             config::SmtpTls::None => SmtpTls::None,
@@ -303,10 +307,11 @@ fn email_transport(
             config::SmtpTls::Implicit => SmtpTls::Implicit,
         },
         credentials,
-        hello_name: smtp.hello_name.clone().unwrap_or_else(|| public_host.to_owned()),
+        hello_name: smtp.hello_name.clone().unwrap_or_else(|| defaults.hello_name.clone()),
         max_connections: config.outbox.email_workers.get(),
         send_timeout: config.outbox.send_timeout,
-        ..SmtpSettings::new(smtp.host.clone(), smtp.port, from)
+        extra_ca_pem,
+        ..defaults
     };
     Ok(Arc::new(SmtpTransport::new(settings).context("email.smtp")?))
 }
@@ -323,19 +328,17 @@ fn sms_gateway(config: &Config, section: &SmsConfig, inbox: Option<&Inbox>) -> R
     if let Some(authorization) = &http.authorization {
         headers.push(("Authorization".to_owned(), secret(authorization.expose())));
     }
-    let (method, has_body) = match http.method {
-        config::HttpMethod::Get => ("GET", false),
-        config::HttpMethod::Post => ("POST", true),
-        config::HttpMethod::Put => ("PUT", true),
+    let method = match http.method {
+        config::HttpMethod::Get => "GET",
+        config::HttpMethod::Post => "POST",
+        config::HttpMethod::Put => "PUT",
     };
-    if has_body {
-        headers.push(("Content-Type".to_owned(), secret(&http.content_type)));
-    }
     let settings = HttpGatewaySettings {
         method: method.to_owned(),
         headers,
-        body: has_body.then(|| http.body.clone()),
-        success_statuses: http.success_status.iter().map(|status| *status..=*status).collect(),
+        body: http.body.clone(),
+        from: http.from.clone(),
+        success_statuses: http.success_statuses.iter().map(config::StatusRange::to_range).collect(),
         success_contains: http.success_contains.clone(),
         timeout: config.outbox.send_timeout,
         ..HttpGatewaySettings::new(http.url.clone())

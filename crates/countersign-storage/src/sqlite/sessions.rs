@@ -167,7 +167,7 @@ pub(super) fn save(tx: &Connection, session: &ValidationSession) -> Outcome<()> 
         "update validation_sessions set
             send_attempt = ?2, sealed_next_link = ?3, code_generation = ?4, code_began_at = ?5, misses = ?6,
             requested_by = ?7, validated_at = ?8, ended_at = ?9, ended_reason = ?10, consumed_at = ?11,
-            consumed_by = ?12
+            consumed_by = ?12, decoy = ?13
          where sid = ?1",
         params![
             session.sid.as_bytes(),
@@ -182,6 +182,7 @@ pub(super) fn save(tx: &Connection, session: &ValidationSession) -> Outcome<()> 
             session.ended.map(|ended| ended.reason.as_str()),
             session.consumed.as_ref().map(|consumed| consumed.at.as_millis()),
             session.consumed.as_ref().map(|consumed| consumed.by.as_str()),
+            session.decoy,
         ],
     )?;
     // Apart, since it is in an index, which an update to the same value would rewrite all the same.

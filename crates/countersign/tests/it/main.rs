@@ -1,3 +1,5 @@
 //! The tests of a whole node, and of the house rules, in one binary.
 
+mod first_light;
+mod support;
 mod tidy;

@@ -4,8 +4,8 @@ use axum::{Json, extract::State};
 use countersign_api::client::{
     Empty,
     threepid::{
-        AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, IdServerUnbindResult, RequestEmailToken,
-        RequestMsisdnToken, RequestTokenResponse, Threepid, ThreepidsResponse,
+        AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, RequestEmailToken, RequestMsisdnToken,
+        RequestTokenResponse, Threepid, ThreepidsResponse, UnbindResult,
     },
 };
 use countersign_core::{
@@ -121,5 +121,5 @@ pub(in crate::http) async fn delete_3pid_from_account(
     let threepid = ThirdPartyIdentifier::from_canonical(medium, &body.address)
         .ok_or_else(|| ClientError::invalid_param("address is not an address of this medium"))?;
     threepids.delete(&caller.localpart, &threepid).await?;
-    Ok(Json(DeleteThreepidResponse { id_server_unbind_result: IdServerUnbindResult::NoSupport }))
+    Ok(Json(DeleteThreepidResponse { id_server_unbind_result: UnbindResult::NoSupport }))
 }

@@ -1,0 +1,126 @@
+//! The contract suite: what the traits promise, as cases that every backend passes.
+//!
+//! A case is a function over `Arc<dyn Storage>`. A backend adds one `contract_tests!` line; a case is named once, below.
+
+pub(crate) mod accounts;
+pub(crate) mod budgets;
+pub(crate) mod data;
+pub(crate) mod keys;
+pub(crate) mod leases;
+pub(crate) mod model;
+pub(crate) mod requests;
+pub(crate) mod retention;
+pub(crate) mod submissions;
+pub(crate) mod threepids;
+pub(crate) mod uia;
+
+/// Makes a test of each case. `$open` is an async function that answers an empty `Arc<dyn Storage>` and whatever must
+/// live as long as it.
+macro_rules! contract_tests {
+    ($backend:ident, $open:expr) => {
+        mod $backend {
+            use crate::contract::cases;
+
+            cases!($open, requests:
+                first_request_opens_a_session_and_owes_a_message
+                repeated_or_lower_attempt_changes_nothing
+                higher_attempt_sends_for_the_same_session
+                higher_attempt_supersedes_what_waits
+                higher_attempt_leaves_a_leased_message_alone
+                expired_session_gives_way_to_a_new_one
+                ended_session_gives_way_to_a_new_one
+                consumed_session_gives_way_to_a_new_one
+                higher_attempt_after_validation_opens_a_session_beside_the_old
+                repeat_after_validation_changes_nothing
+                purposes_addresses_and_secrets_do_not_mix
+                address_in_use_is_told
+                missing_address_is_told
+                hidden_address_gets_a_decoy
+                limits_charge_all_budgets_or_none
+                repeat_is_not_charged
+                refusal_is_charged
+                suppressed_address_gets_nothing
+                identical_requests_at_once_open_one_session
+                requests_at_once_charge_each_unit_once);
+            cases!($open, submissions:
+                link_token_validates_and_validates_again
+                code_validates
+                decoy_never_validates
+                unknown_session_or_secret_counts_nothing
+                fifth_miss_ends_the_session
+                misses_at_once_all_count
+                address_cap_comes_before_the_comparison
+                old_code_is_told_and_a_new_one_works
+                expired_session_accepts_nothing
+                confirmation_needs_a_sent_link_and_counts_nothing
+                owner_ends_a_session_that_is_not_validated
+                owner_suppresses_an_address);
+            cases!($open, leases:
+                leased_message_comes_with_its_session
+                oldest_due_messages_come_first
+                media_do_not_mix
+                lease_hides_a_message_until_it_runs_out
+                stale_lease_changes_nothing
+                delivered_message_is_finished
+                message_tried_again_waits_for_its_time
+                giving_up_takes_the_attempt_back
+                giving_up_keeps_what_was_delivered_or_waits
+                messages_that_make_no_sense_are_finished
+                code_of_a_fresh_generation_is_kept
+                next_due_is_the_first_moment_at_which_a_lease_succeeds
+                workers_at_once_never_share_a_message);
+            cases!($open, threepids:
+                validated_address_is_added_once_and_for_all
+                same_callers_retry_succeeds
+                address_of_another_account_is_refused
+                unproven_address_is_refused
+                addresses_are_listed_in_order_and_deleted_by_their_owner
+                two_accounts_at_once_have_one_winner);
+            cases!($open, accounts:
+                registration_makes_account_device_and_token
+                registration_without_login_makes_no_device
+                taken_name_changes_nothing
+                registrations_at_once_have_one_winner
+                new_login_replaces_a_devices_token
+                logging_out_ends_one_device
+                logging_out_everywhere_ends_all_devices_of_one_account
+                oldest_account_is_found);
+            cases!($open, uia:
+                session_is_kept_with_its_stages
+                stages_at_once_all_count);
+            cases!($open, budgets:
+                budget_refills_with_time
+                charge_takes_from_all_or_none
+                check_takes_nothing
+                charges_at_once_take_what_there_is);
+            cases!($open, keys:
+                first_index_key_stays
+                index_key_is_rewrapped_only_from_what_is_kept
+                first_check_value_of_a_key_stays);
+            cases!($open, retention:
+                what_is_over_is_forgotten_in_time
+                sweep_deletes_no_more_rows_than_asked
+                session_that_owes_a_message_stays
+                spent_budgets_stay_until_they_are_full);
+            cases!($open, model:
+                invariants_hold_after_any_history);
+        }
+    };
+}
+
+/// Makes a test of each case in one group.
+macro_rules! cases {
+    ($open:expr, $group:ident: $($case:ident)+) => {
+        mod $group {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() {
+                    let (storage, _kept) = $open().await;
+                    crate::contract::$group::$case(storage).await;
+                }
+            )+
+        }
+    };
+}
+
+pub(crate) use {cases, contract_tests};

@@ -1,0 +1,126 @@
+//! Accounts, devices and access tokens.
+
+use std::sync::Arc;
+
+use countersign_core::{Account, Device, NewLogin, Timestamp, TokenOwner, UiaOperation, UiaSession};
+use tokio::task::JoinSet;
+
+use super::data::*;
+use crate::{Registered, Registration, Storage};
+
+fn owner(name: &str, device: &str) -> Option<TokenOwner> {
+    Some(TokenOwner { localpart: localpart(name), device_id: device_id(device) })
+}
+
+async fn register(storage: &dyn Storage, name: &str, login: Option<NewLogin>) {
+    assert_eq!(storage.register(registration(name, login)).await.unwrap(), Registered::Created);
+}
+
+async fn token_owner(storage: &dyn Storage, token: &str) -> Option<TokenOwner> {
+    storage.find_token_owner(access_token_hash(token)).await.unwrap()
+}
+
+async fn devices(storage: &dyn Storage, name: &str) -> Vec<String> {
+    let devices = storage.list_devices(&localpart(name)).await.unwrap();
+    devices.iter().map(|device| device.device_id.as_str().to_owned()).collect()
+}
+
+async fn open_uia(storage: &dyn Storage, name: &str) {
+    let session = UiaSession::begin(uia_session_hash(name), UiaOperation::Register, None, NOW);
+    storage.open_uia_session(session).await.unwrap();
+}
+
+pub(crate) async fn registration_makes_account_device_and_token(storage: Arc<dyn Storage>) {
+    open_uia(&*storage, "alice").await;
+    let login = login("alice", "PHONE", "token");
+    register(&*storage, "alice", Some(login.clone())).await;
+    let account = storage.find_account(&localpart("alice")).await.unwrap().unwrap();
+    assert_eq!((account.localpart, account.created_at), (localpart("alice"), NOW));
+    assert_eq!(account.password_hash.as_deref(), Some("$argon2id$x"));
+    assert_eq!(storage.list_devices(&localpart("alice")).await.unwrap(), [login.device]);
+    assert_eq!(token_owner(&*storage, "token").await, owner("alice", "PHONE"));
+    assert_eq!(storage.find_uia_session(uia_session_hash("alice")).await.unwrap(), None);
+}
+
+pub(crate) async fn registration_without_login_makes_no_device(storage: Arc<dyn Storage>) {
+    let mut guest = registration("guest", None);
+    guest.account.password_hash = None;
+    assert_eq!(storage.register(guest).await.unwrap(), Registered::Created);
+    assert_eq!(storage.find_account(&localpart("guest")).await.unwrap().unwrap().password_hash, None);
+    assert!(devices(&*storage, "guest").await.is_empty());
+    assert!(storage.find_account(&localpart("nobody")).await.unwrap().is_none());
+}
+
+pub(crate) async fn taken_name_changes_nothing(storage: Arc<dyn Storage>) {
+    register(&*storage, "alice", None).await;
+    open_uia(&*storage, "alice").await;
+    let mut second = registration("alice", Some(login("alice", "OTHER", "other")));
+    second.account.password_hash = None;
+    assert_eq!(storage.register(second).await.unwrap(), Registered::UserInUse);
+    assert!(storage.find_account(&localpart("alice")).await.unwrap().unwrap().password_hash.is_some());
+    assert!(devices(&*storage, "alice").await.is_empty());
+    assert_eq!(token_owner(&*storage, "other").await, None);
+    assert!(storage.find_uia_session(uia_session_hash("alice")).await.unwrap().is_some());
+}
+
+pub(crate) async fn registrations_at_once_have_one_winner(storage: Arc<dyn Storage>) {
+    let mut tasks = JoinSet::new();
+    for number in 0..32 {
+        let login = login("alice", &format!("D{number}"), &format!("token{number}"));
+        let (storage, registration) = (Arc::clone(&storage), registration("alice", Some(login)));
+        tasks.spawn(async move { storage.register(registration).await.unwrap() });
+    }
+    let answers = tasks.join_all().await;
+    assert_eq!(answers.iter().filter(|answer| **answer == Registered::Created).count(), 1);
+    assert_eq!(devices(&*storage, "alice").await.len(), 1);
+}
+
+pub(crate) async fn new_login_replaces_a_devices_token(storage: Arc<dyn Storage>) {
+    register(&*storage, "alice", Some(login("alice", "PHONE", "first"))).await;
+    storage.log_in(login("alice", "DESK", "desk")).await.unwrap();
+    register(&*storage, "bob", Some(login("bob", "PHONE", "bob's"))).await;
+    let mut renamed = login("alice", "PHONE", "second");
+    renamed.device = Device { display_name: Some("renamed".to_owned()), created_at: NOW.after(HOUR), ..renamed.device };
+    storage.log_in(renamed).await.unwrap();
+    assert_eq!(token_owner(&*storage, "first").await, None);
+    assert_eq!(token_owner(&*storage, "second").await, owner("alice", "PHONE"));
+    assert_eq!(token_owner(&*storage, "desk").await, owner("alice", "DESK"));
+    assert_eq!(token_owner(&*storage, "bob's").await, owner("bob", "PHONE"));
+    let phone = storage.list_devices(&localpart("alice")).await.unwrap().remove(0);
+    assert_eq!(phone, login("alice", "PHONE", "").device, "it keeps its name and age");
+    assert_eq!(devices(&*storage, "alice").await, ["PHONE", "DESK"]);
+}
+
+pub(crate) async fn logging_out_ends_one_device(storage: Arc<dyn Storage>) {
+    register(&*storage, "alice", Some(login("alice", "PHONE", "phone"))).await;
+    storage.log_in(login("alice", "DESK", "desk")).await.unwrap();
+    for _ in 0..2 {
+        storage.log_out(&localpart("alice"), &device_id("PHONE")).await.unwrap();
+    }
+    assert_eq!(token_owner(&*storage, "phone").await, None);
+    assert_eq!(token_owner(&*storage, "desk").await, owner("alice", "DESK"));
+    assert_eq!(devices(&*storage, "alice").await, ["DESK"]);
+}
+
+pub(crate) async fn logging_out_everywhere_ends_all_devices_of_one_account(storage: Arc<dyn Storage>) {
+    register(&*storage, "alice", Some(login("alice", "PHONE", "phone"))).await;
+    storage.log_in(login("alice", "DESK", "desk")).await.unwrap();
+    register(&*storage, "bob", Some(login("bob", "PHONE", "bob's"))).await;
+    storage.log_out_all(&localpart("alice")).await.unwrap();
+    assert!(devices(&*storage, "alice").await.is_empty());
+    assert_eq!((token_owner(&*storage, "phone").await, token_owner(&*storage, "desk").await), (None, None));
+    assert_eq!(token_owner(&*storage, "bob's").await, owner("bob", "PHONE"));
+    assert!(storage.find_account(&localpart("alice")).await.unwrap().is_some());
+}
+
+pub(crate) async fn oldest_account_is_found(storage: Arc<dyn Storage>) {
+    assert_eq!(storage.find_oldest_account().await.unwrap(), None);
+    let made = |name, created_at: Timestamp| {
+        let registration = registration(name, None);
+        Registration { account: Account { created_at, ..registration.account.clone() }, ..registration }
+    };
+    storage.register(made("young", NOW.after(DAY))).await.unwrap();
+    storage.register(made("old", NOW)).await.unwrap();
+    storage.register(made("younger", NOW.after(2 * DAY))).await.unwrap();
+    assert_eq!(storage.find_oldest_account().await.unwrap(), Some((localpart("old"), NOW)));
+}

@@ -1,0 +1,88 @@
+//! Forgetting in time.
+
+use std::sync::Arc;
+
+use countersign_core::{BudgetKind, SessionPurpose, UiaOperation, UiaSession};
+
+use super::data::*;
+use crate::{Retention, Storage, Swept};
+
+const RETENTION: Retention = Retention { sessions: DAY, messages: HOUR, rows_per_sweep: 100 };
+
+pub(crate) async fn what_is_over_is_forgotten_in_time(storage: Arc<dyn Storage>) {
+    let sent = delivered(&*storage, &alice(), NOW).await;
+    let message = alice_message(&*storage).await;
+    let uia = UiaSession::begin(uia_session_hash("a"), UiaOperation::Register, None, NOW);
+    storage.open_uia_session(uia.clone()).await.unwrap();
+    let nothing = Swept::default();
+    let sweep = async |now| storage.sweep(RETENTION, now).await.unwrap();
+
+    assert_eq!(sweep(NOW.after(HOUR)).await, nothing);
+    assert_eq!(sweep(NOW.after(HOUR).after(SECOND)).await, Swept { messages: 1, ..nothing });
+    assert_eq!(storage.find_finished_message(message).await.unwrap(), None);
+
+    assert_eq!(sweep(NOW.after(DAY)).await, nothing);
+    assert_eq!(sweep(NOW.after(DAY).after(SECOND)).await, Swept { uia_sessions: 1, ..nothing });
+    assert_eq!(storage.find_uia_session(uia.id_hash).await.unwrap(), None);
+
+    assert_eq!(sweep(NOW.after(2 * DAY)).await, nothing);
+    assert!(storage.find_session(sent.sid).await.unwrap().is_some());
+    assert_eq!(sweep(NOW.after(2 * DAY).after(SECOND)).await, Swept { sessions: 1, ..nothing });
+    assert_eq!(storage.find_session(sent.sid).await.unwrap(), None);
+}
+
+/// Delivers a message of a session that outlives the case.
+async fn alice_message(storage: &dyn Storage) -> countersign_core::MessageId {
+    let mut request = request(SessionPurpose::Identity, &email("alice@example.org"));
+    request.session_lifetime = 100 * DAY;
+    delivered(storage, &request, NOW.before(MINUTE)).await;
+    assert_eq!(storage.sweep(RETENTION, NOW.after(HOUR).before(MINUTE)).await.unwrap(), Swept::default());
+    let swept = storage.sweep(RETENTION, NOW.after(HOUR).before(30 * SECOND)).await.unwrap();
+    assert_eq!(swept, Swept { messages: 1, ..Swept::default() });
+    request.message_id
+}
+
+pub(crate) async fn sweep_deletes_no_more_rows_than_asked(storage: Arc<dyn Storage>) {
+    for number in 0..5 {
+        let name = number.to_string();
+        let threepid = email(&format!("user{number}@example.org"));
+        delivered(&*storage, &request(SessionPurpose::Identity, &threepid), NOW).await;
+        let uia = UiaSession::begin(uia_session_hash(&name), UiaOperation::Register, None, NOW);
+        storage.open_uia_session(uia).await.unwrap();
+        storage.charge(vec![charge(BudgetKind::Requests, &name, 1)], NOW).await.unwrap().unwrap();
+    }
+    let two_rows = Retention { rows_per_sweep: 2, ..RETENTION };
+    let mut total = Swept::default();
+    for _ in 0..6 {
+        let swept = storage.sweep(two_rows, NOW.after(10 * DAY)).await.unwrap();
+        let counts = [swept.sessions, swept.messages, swept.uia_sessions, swept.budgets];
+        assert!(counts.into_iter().all(|count| count <= 2), "{swept:?}");
+        total.sessions += swept.sessions;
+        total.messages += swept.messages;
+        total.uia_sessions += swept.uia_sessions;
+        total.budgets += swept.budgets;
+    }
+    assert_eq!(total, Swept { sessions: 5, messages: 5, uia_sessions: 5, budgets: 5 });
+}
+
+pub(crate) async fn session_that_owes_a_message_stays(storage: Arc<dyn Storage>) {
+    let request = alice();
+    let sid = sending(&*storage, &request, NOW).await;
+    let later = NOW.after(10 * DAY);
+    assert_eq!(storage.sweep(RETENTION, later).await.unwrap(), Swept::default());
+    assert!(storage.find_session(sid).await.unwrap().is_some());
+    assert!(storage.lease(lease_request(request.medium, 1, later), later).await.unwrap().is_empty());
+    assert_eq!(storage.sweep(RETENTION, later).await.unwrap().sessions, 1);
+}
+
+pub(crate) async fn spent_budgets_stay_until_they_are_full(storage: Arc<dyn Storage>) {
+    let one = charge(BudgetKind::Requests, "a", 1);
+    storage.charge(vec![one], NOW).await.unwrap().unwrap();
+    storage.charge(vec![charge(BudgetKind::Requests, "b", 2)], NOW).await.unwrap().unwrap();
+    let swept = async |now| storage.sweep(RETENTION, now).await.unwrap().budgets;
+    assert_eq!(swept(NOW.after(30 * MINUTE).before(SECOND)).await, 0);
+    assert_eq!(swept(NOW.after(30 * MINUTE)).await, 1);
+    assert!(storage.charge(vec![one], NOW.after(30 * MINUTE)).await.unwrap().is_err());
+    assert_eq!(swept(NOW.after(HOUR)).await, 1);
+    assert_eq!(storage.charge(vec![one], NOW.after(HOUR)).await.unwrap(), Ok(()));
+}

@@ -1,0 +1,235 @@
+//! A node to test: real routes on a real socket, SQLite in a temporary folder, a clock that stands still, and transports
+//! that record.
+
+mod clock;
+mod transports;
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use countersign::{
+    config::Config,
+    server,
+    wiring::{Node, Outside},
+};
+use countersign_client::{AuthData, Client, RegisterRequest, UserIdentifier};
+use countersign_core::{MasterKeys, Timestamp};
+use countersign_service::{OutboxWakeup, SystemRandom};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::oneshot};
+use tokio_util::sync::CancellationToken;
+
+pub use self::{
+    clock::TestClock,
+    transports::{RecordedEmail, RecordedSms, RecordingMailer, RecordingSmsGateway},
+};
+
+/// When every test begins: 2026-11-21 12:00:00 UTC.
+pub const START: Timestamp = Timestamp::from_millis(1_795_262_400_000);
+
+/// The password of every test account.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// A running node. Dropping it stops it, and fails the test if a message was accepted and not delivered.
+pub struct TestNode {
+    /// Where it listens: `http://127.0.0.1:…`.
+    pub url: String,
+    /// Where its health is told.
+    pub operator_url: String,
+    /// A client without an access token.
+    pub client: Client,
+    /// Its clock.
+    pub clock: Arc<TestClock>,
+    /// Its mail server.
+    pub mailer: Arc<RecordingMailer>,
+    /// Its SMS gateway.
+    pub sms: Arc<RecordingSmsGateway>,
+    folder: Arc<TempDir>,
+    wakeup: OutboxWakeup,
+    shutdown: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+    undelivered: Undelivered,
+}
+
+/// Whether a test may leave messages behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Undelivered {
+    Fail,
+    Allow,
+}
+
+/// A user of a test node, logged in.
+pub struct TestUser {
+    /// The user id.
+    pub user_id: String,
+    /// A client with the user's access token.
+    pub client: Client,
+    /// The token.
+    pub access_token: String,
+}
+
+impl TestNode {
+    /// A node with the configuration of `countersign dev`, its messages recorded.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// The same without limits, for tests that ask a lot.
+    pub async fn start_without_limits() -> Self {
+        Self::start_with(|config| config.limits.enabled = false).await
+    }
+
+    /// The same with changes to the configuration.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+        Self::start_in(folder, TestClock::at(START), change).await
+    }
+
+    /// A node on the data of one that was stopped.
+    pub async fn restart(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        self.stop();
+        self.undelivered = Undelivered::Allow;
+        Self::start_in(self.folder.clone(), self.clock.clone(), change).await
+    }
+
+    async fn start_in(folder: Arc<TempDir>, clock: Arc<TestClock>, change: impl FnOnce(&mut Config)) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let operator_listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let operator_url = format!("http://{}", operator_listener.local_addr().expect("bound"));
+        let key_file = folder.path().join("master.key");
+        if !key_file.exists() {
+            std::fs::write(&key_file, MasterKeys::generate(&SystemRandom).as_bytes()).expect("writable");
+        }
+        let mut config = Config::dev(folder.path(), listener.local_addr().expect("bound").port());
+        change(&mut config);
+        let (mailer, sms) = (Arc::new(RecordingMailer::default()), Arc::new(RecordingSmsGateway::default()));
+        let outside = Outside {
+            clock: clock.clone(),
+            random: Arc::new(SystemRandom),
+            email: Some(mailer.clone()),
+            sms: Some(sms.clone()),
+        };
+        let shutdown = CancellationToken::new();
+        let (started, wakeup) = oneshot::channel();
+        let listeners = (into_std(listener), into_std(operator_listener));
+        let token = shutdown.clone();
+        // A runtime of its own, so that dropping the node can wait for it whatever runtime the test has.
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+            runtime.expect("a runtime").block_on(async move {
+                let node = Node::open(&config, outside, token.clone()).await.expect("the node opens");
+                let _ = started.send(node.wakeup.clone());
+                let (listener, operator_listener) = (from_std(listeners.0), from_std(listeners.1));
+                let grace = Duration::from_secs(5);
+                server::run(node, listener, operator_listener, token, grace).await.expect("the node serves");
+            });
+        });
+        let wakeup = wakeup.await.expect("the node starts");
+        let client = Client::builder(&url).build().expect("a client");
+        Self {
+            url,
+            operator_url,
+            client,
+            clock,
+            mailer,
+            sms,
+            folder,
+            wakeup,
+            shutdown,
+            thread: Some(thread),
+            undelivered: Undelivered::Fail,
+        }
+    }
+
+    /// Moves the clock on, and lets the workers see.
+    pub fn advance(&self, duration: Duration) {
+        self.clock.advance(duration);
+        self.wake_workers();
+    }
+
+    /// Lets the workers look at the outbox.
+    pub fn wake_workers(&self) {
+        self.wakeup.ring(countersign_core::Medium::Email);
+        self.wakeup.ring(countersign_core::Medium::Msisdn);
+    }
+
+    /// Lets this test leave messages undelivered.
+    pub fn allow_undelivered(&mut self) {
+        self.undelivered = Undelivered::Allow;
+    }
+
+    /// Registers a user.
+    pub async fn register(&self, name: &str) -> TestUser {
+        let request = RegisterRequest::new(name, PASSWORD);
+        let registered = self.client.register_with_dummy(&request).await.expect("registered");
+        let access_token = registered.access_token.expect("logged in");
+        let client = self.client.with_access_token(&access_token);
+        TestUser { user_id: registered.user_id, client, access_token }
+    }
+
+    /// The folder with the database.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// The bytes of the database and everything beside it.
+    pub fn database_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for entry in std::fs::read_dir(self.folder.path()).expect("readable") {
+            let path = entry.expect("readable").path();
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("countersign.db")) {
+                bytes.extend(std::fs::read(path).expect("readable"));
+            }
+        }
+        bytes
+    }
+
+    /// A connection to the database, to look at it from outside.
+    pub fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("countersign.db")).expect("opens")
+    }
+
+    /// Stops the node as a signal would, and waits for it.
+    pub fn stop(&mut self) {
+        self.shutdown.cancel();
+        if let Some(thread) = self.thread.take() {
+            let joined = thread.join();
+            assert!(joined.is_ok() || thread::panicking(), "the node panicked");
+        }
+    }
+}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        self.stop();
+        if self.undelivered == Undelivered::Fail && !thread::panicking() {
+            let count = self.database().query_row("select count(*) from outbox", [], |row| row.get::<_, i64>(0));
+            assert_eq!(count.expect("counted"), 0, "messages were accepted and not delivered");
+        }
+    }
+}
+
+impl TestUser {
+    /// `auth` with this user's password, for a session of user-interactive authentication.
+    pub fn password_auth(&self, session: Option<String>) -> AuthData {
+        AuthData::password(session, self.identifier(), PASSWORD)
+    }
+
+    /// This user, as a login names it.
+    pub fn identifier(&self) -> UserIdentifier {
+        UserIdentifier::user(&self.user_id)
+    }
+}
+
+fn into_std(listener: TcpListener) -> std::net::TcpListener {
+    listener.into_std().expect("a listener")
+}
+
+fn from_std(listener: std::net::TcpListener) -> TcpListener {
+    TcpListener::from_std(listener).expect("a listener")
+}
