@@ -180,7 +180,7 @@ impl RetryPolicy {
         let doubled =
             self.first.saturating_mul(1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX));
         let full = doubled.min(self.longest);
-        let shortened = full - full / 4 * u32::from(jitter) / u32::from(u16::MAX);
+        let shortened = full - full / 4 / u32::from(u16::MAX) * u32::from(jitter);
         shortened.max(asked_for.unwrap_or_default())
     }
 }
@@ -210,6 +210,7 @@ mod tests {
     fn delays_stand_any_setting() {
         let endless = RetryPolicy { first: Duration::MAX, longest: Duration::MAX };
         assert_eq!(endless.delay(u32::MAX, None, 0), Duration::MAX);
+        assert!(Duration::MAX / 2 < endless.delay(u32::MAX, None, u16::MAX));
         assert_eq!(POLICY.delay(0, None, 0), POLICY.first);
         assert_eq!(POLICY.delay(u32::MAX, None, 0), POLICY.longest);
     }
