@@ -5,6 +5,8 @@
 
 mod accounts;
 mod budgets;
+#[cfg(test)]
+mod contract;
 mod error;
 mod keys;
 mod outbox;

@@ -15,6 +15,8 @@ mod retention;
 mod rows;
 mod sessions;
 mod suppressions;
+#[cfg(test)]
+mod tests;
 mod threepids;
 mod uia;
 mod writer;

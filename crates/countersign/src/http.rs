@@ -14,9 +14,7 @@ mod submit_token;
 use std::{sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
-use countersign_service::{
-    AccountThreepids, Accounts, Confirmations, Health, Inbox, Uia, Verifier,
-};
+use countersign_service::{AccountThreepids, Accounts, Confirmations, Health, Inbox, Uia, Verifier};
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 

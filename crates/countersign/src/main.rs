@@ -13,7 +13,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The whole chain on one line, then done: an operator reads this, not a backtrace.
-            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("countersign: {error:#}\n"));
+            let _ =
+                std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("countersign: {error:#}\n"));
             ExitCode::FAILURE
         }
     }

@@ -31,7 +31,8 @@ pub async fn run(
         background.spawn(janitor.run(workers_shutdown.clone()));
     }
     let main = serve(listener, http::router(node.state.clone()), shutdown.clone(), grace);
-    let operator = serve(operator_listener, http::operator_router(node.state.clone()), shutdown.clone(), grace);
+    let operator =
+        serve(operator_listener, http::operator_router(node.state.clone()), shutdown.clone(), grace);
     // When one listener fails, the other one must not go on alone.
     let served = tokio::try_join!(main, operator);
     shutdown.cancel();

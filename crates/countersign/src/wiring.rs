@@ -16,9 +16,9 @@ use countersign_delivery::{
     templates::Templates,
 };
 use countersign_service::{
-    AccountThreepids, Accounts, Confirmations, Health, Inbox, Janitor, Limits, Links, MessageWriter, OutboxWakeup,
-    OutboxWorker, SidInNextLink, SystemClock, SystemRandom, Uia, Verifier, VerifierSettings, WorkerParts,
-    WorkerSettings, WriterSettings, open_keyring,
+    AccountThreepids, Accounts, Confirmations, Health, Inbox, Janitor, Limits, Links, MessageWriter,
+    OutboxWakeup, OutboxWorker, SidInNextLink, SystemClock, SystemRandom, Uia, Verifier, VerifierSettings,
+    WorkerParts, WorkerSettings, WriterSettings, open_keyring,
 };
 use countersign_storage::{
     Retention, Storage,
@@ -82,7 +82,8 @@ impl Node {
         let verifier_settings = Arc::new(verifier_settings(config));
         let templates = Templates::load(config.templates.folder.as_deref()).context("templates.folder")?;
         let pages_folder = config.templates.pages_folder.as_deref();
-        let pages = Arc::new(Pages::load(pages_folder, &config.server.name).context("templates.pages_folder")?);
+        let pages =
+            Arc::new(Pages::load(pages_folder, &config.server.name).context("templates.pages_folder")?);
         let inbox = wants_inbox(config).then(Inbox::new);
         let limits = limits(&config.limits);
 
@@ -123,8 +124,9 @@ impl Node {
             shutdown,
         });
 
-        let writer_settings =
-            WriterSettings { autofill_domain: config.sms.as_ref().and_then(|sms| sms.autofill_domain.clone()) };
+        let writer_settings = WriterSettings {
+            autofill_domain: config.sms.as_ref().and_then(|sms| sms.autofill_domain.clone()),
+        };
         let writer =
             Arc::new(MessageWriter::new(keyring, templates, verifier_settings.clone(), writer_settings));
         let parts = |concurrency| WorkerParts {
@@ -191,10 +193,8 @@ fn wants_inbox(config: &Config) -> bool {
 
 fn verifier_settings(config: &Config) -> VerifierSettings {
     let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
-    let media = [
-        config.email.is_some().then_some(Medium::Email),
-        config.sms.is_some().then_some(Medium::Msisdn),
-    ];
+    let media =
+        [config.email.is_some().then_some(Medium::Email), config.sms.is_some().then_some(Medium::Msisdn)];
     let hosts = &config.validation.next_link_hosts;
     VerifierSettings {
         server_name: config.server.name.clone(),
@@ -247,7 +247,9 @@ fn http_settings(config: &Config) -> HttpSettings {
         let stage = |stage: &config::Stage| match stage {
             config::Stage::Dummy => Stage::Dummy,
         };
-        Registration::Open(config.registration.flows.iter().map(|flow| flow.iter().map(stage).collect()).collect())
+        Registration::Open(
+            config.registration.flows.iter().map(|flow| flow.iter().map(stage).collect()).collect(),
+        )
     } else {
         Registration::Closed
     };

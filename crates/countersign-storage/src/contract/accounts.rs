@@ -80,7 +80,8 @@ pub(crate) async fn new_login_replaces_a_devices_token(storage: Arc<dyn Storage>
     storage.log_in(login("alice", "DESK", "desk")).await.unwrap();
     register(&*storage, "bob", Some(login("bob", "PHONE", "bob's"))).await;
     let mut renamed = login("alice", "PHONE", "second");
-    renamed.device = Device { display_name: Some("renamed".to_owned()), created_at: NOW.after(HOUR), ..renamed.device };
+    renamed.device =
+        Device { display_name: Some("renamed".to_owned()), created_at: NOW.after(HOUR), ..renamed.device };
     storage.log_in(renamed).await.unwrap();
     assert_eq!(token_owner(&*storage, "first").await, None);
     assert_eq!(token_owner(&*storage, "second").await, owner("alice", "PHONE"));

@@ -9,11 +9,12 @@ use std::{
 };
 
 use countersign_core::{
-    AccessTokenHash, Account, AddThreepid, BudgetKey, BudgetKind, Charge, ClientSecret, CodePolicy, Confirmation,
-    Device, DeviceId, EmailAddress, InUsePolicy, IndexKey, Keyring, Language, LeaseId, LeasedMessage, Localpart,
-    MasterKeys, Medium, MessageId, Msisdn, NewLogin, NotMe, Random, Rate, Requested, Sealed, SealedColumn, Sealer,
-    SendAttempt, ServerName, SessionId, SessionPurpose, SubmittedToken, Submitted, ThirdPartyIdentifier, Timestamp,
-    TokenNonce, TokenSubmission, UiaSessionHash, UserId, ValidationRequest, ValidationSession,
+    AccessTokenHash, Account, AddThreepid, BudgetKey, BudgetKind, Charge, ClientSecret, CodePolicy,
+    Confirmation, Device, DeviceId, EmailAddress, InUsePolicy, IndexKey, Keyring, Language, LeaseId,
+    LeasedMessage, Localpart, MasterKeys, Medium, MessageId, Msisdn, NewLogin, NotMe, Random, Rate,
+    Requested, Sealed, SealedColumn, Sealer, SendAttempt, ServerName, SessionId, SessionPurpose, Submitted,
+    SubmittedToken, ThirdPartyIdentifier, Timestamp, TokenNonce, TokenSubmission, UiaSessionHash, UserId,
+    ValidationRequest, ValidationSession,
 };
 
 use crate::{LeaseRequest, Registration, Storage};
@@ -38,7 +39,8 @@ pub(crate) struct CountingRandom(AtomicU64);
 impl Random for CountingRandom {
     fn fill(&self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
-            let mut z = self.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mut z =
+                self.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             chunk.copy_from_slice(&(z ^ (z >> 31)).to_be_bytes()[..chunk.len()]);
@@ -233,8 +235,11 @@ pub(crate) fn login(name: &str, device: &str, token: &str) -> NewLogin {
 }
 
 pub(crate) fn registration(name: &str, login: Option<NewLogin>) -> Registration {
-    let account =
-        Account { localpart: localpart(name), password_hash: Some("$argon2id$x".to_owned()), created_at: NOW };
+    let account = Account {
+        localpart: localpart(name),
+        password_hash: Some("$argon2id$x".to_owned()),
+        created_at: NOW,
+    };
     Registration { account, login, uia_session: uia_session_hash(name) }
 }
 
@@ -302,7 +307,8 @@ pub(crate) async fn validated(
 pub(crate) async fn owned(storage: &dyn Storage, threepid: &ThirdPartyIdentifier, name: &str) {
     let request = request_with(SessionPurpose::AddThreepid, threepid, "owner");
     let session = validated(storage, &request, NOW).await;
-    let added = storage.add_threepid(add_threepid(&session, name), uia_session_hash("owner"), NOW).await.unwrap();
+    let added =
+        storage.add_threepid(add_threepid(&session, name), uia_session_hash("owner"), NOW).await.unwrap();
     assert_eq!(added, Ok(()));
 }
 

@@ -22,7 +22,11 @@ async fn outcome(storage: &dyn Storage, id: MessageId) -> Option<MessageOutcome>
     storage.find_finished_message(id).await.unwrap().map(|finished| finished.outcome)
 }
 
-async fn leased_ids(storage: &dyn Storage, request: LeaseRequest, now: countersign_core::Timestamp) -> Vec<MessageId> {
+async fn leased_ids(
+    storage: &dyn Storage,
+    request: LeaseRequest,
+    now: countersign_core::Timestamp,
+) -> Vec<MessageId> {
     storage.lease(request, now).await.unwrap().iter().map(|leased| leased.message.id).collect()
 }
 
@@ -44,7 +48,10 @@ pub(crate) async fn oldest_due_messages_come_first(storage: Arc<dyn Storage>) {
     let early = lease_request(Medium::Email, 10, NOW);
     assert!(leased_ids(&*storage, early, NOW).await.is_empty(), "none is due");
     let exact = NOW.after(SECOND);
-    assert_eq!(leased_ids(&*storage, lease_request(Medium::Email, 10, exact), exact).await, [first.message_id]);
+    assert_eq!(
+        leased_ids(&*storage, lease_request(Medium::Email, 10, exact), exact).await,
+        [first.message_id]
+    );
     let one = leased_ids(&*storage, lease_request(Medium::Email, 1, later), later).await;
     assert_eq!(one, [second.message_id]);
     let rest = leased_ids(&*storage, lease_request(Medium::Email, 10, later), later).await;
@@ -71,7 +78,10 @@ pub(crate) async fn lease_hides_a_message_until_it_runs_out(storage: Arc<dyn Sto
     for moment in [NOW, NOW.after(MINUTE)] {
         assert!(leased_ids(&*storage, lease_request(Medium::Email, 10, moment), moment).await.is_empty());
     }
-    assert_eq!(storage.count_outbox().await.unwrap(), OutboxCounts { waiting: 1, oldest_created_at: Some(NOW) });
+    assert_eq!(
+        storage.count_outbox().await.unwrap(),
+        OutboxCounts { waiting: 1, oldest_created_at: Some(NOW) }
+    );
     let later = NOW.after(MINUTE).after(SECOND);
     let (second, new_lease) = lease_one(&*storage, Medium::Email, later).await;
     assert_eq!(second.message.id, first.message.id);

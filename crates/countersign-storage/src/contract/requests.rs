@@ -3,8 +3,8 @@
 use std::{collections::HashSet, sync::Arc};
 
 use countersign_core::{
-    BudgetKind, DropReason, InUsePolicy, Limited, Medium, MessageKind, MessageOutcome, Requested, SendAttempt,
-    SessionPurpose, Submitted, ValidationRequest,
+    BudgetKind, DropReason, InUsePolicy, Limited, Medium, MessageKind, MessageOutcome, Requested,
+    SendAttempt, SessionPurpose, Submitted, ValidationRequest,
 };
 use tokio::task::JoinSet;
 
@@ -100,7 +100,10 @@ pub(crate) async fn ended_session_gives_way_to_a_new_one(storage: Arc<dyn Storag
     storage.not_me(not_me(&old), NOW).await.unwrap();
     let next = again(&first, 1);
     assert_eq!(sending(&*storage, &next, NOW).await, next.new_sid);
-    assert_eq!(storage.request_validation(again(&first, 1), NOW).await.unwrap(), Requested::Repeated(next.new_sid));
+    assert_eq!(
+        storage.request_validation(again(&first, 1), NOW).await.unwrap(),
+        Requested::Repeated(next.new_sid)
+    );
 }
 
 pub(crate) async fn consumed_session_gives_way_to_a_new_one(storage: Arc<dyn Storage>) {
@@ -113,7 +116,9 @@ pub(crate) async fn consumed_session_gives_way_to_a_new_one(storage: Arc<dyn Sto
     assert_eq!(sending(&*storage, &next, NOW).await, next.new_sid);
 }
 
-pub(crate) async fn higher_attempt_after_validation_opens_a_session_beside_the_old(storage: Arc<dyn Storage>) {
+pub(crate) async fn higher_attempt_after_validation_opens_a_session_beside_the_old(
+    storage: Arc<dyn Storage>,
+) {
     let first = alice();
     let old = validated(&*storage, &first, NOW).await;
     let next = again(&first, 2);
@@ -215,7 +220,10 @@ pub(crate) async fn repeat_is_not_charged(storage: Arc<dyn Storage>) {
     let first = ValidationRequest { charges: vec![budget], ..alice() };
     let sid = sending(&*storage, &first, NOW).await;
     for _ in 0..5 {
-        assert_eq!(storage.request_validation(again(&first, 1), NOW).await.unwrap(), Requested::Repeated(sid));
+        assert_eq!(
+            storage.request_validation(again(&first, 1), NOW).await.unwrap(),
+            Requested::Repeated(sid)
+        );
     }
     assert_eq!(storage.charge(vec![budget], NOW).await.unwrap(), Ok(()));
     // Nor does a spent budget keep it from its answer.

@@ -10,8 +10,8 @@ use crate::{Retention, Storage, Swept};
 const RETENTION: Retention = Retention { sessions: DAY, messages: HOUR, rows_per_sweep: 100 };
 
 pub(crate) async fn what_is_over_is_forgotten_in_time(storage: Arc<dyn Storage>) {
-    let sent = delivered(&*storage, &alice(), NOW).await;
-    let message = alice_message(&*storage).await;
+    let request = alice();
+    let sent = delivered(&*storage, &request, NOW).await;
     let uia = UiaSession::begin(uia_session_hash("a"), UiaOperation::Register, None, NOW);
     storage.open_uia_session(uia.clone()).await.unwrap();
     let nothing = Swept::default();
@@ -19,7 +19,7 @@ pub(crate) async fn what_is_over_is_forgotten_in_time(storage: Arc<dyn Storage>)
 
     assert_eq!(sweep(NOW.after(HOUR)).await, nothing);
     assert_eq!(sweep(NOW.after(HOUR).after(SECOND)).await, Swept { messages: 1, ..nothing });
-    assert_eq!(storage.find_finished_message(message).await.unwrap(), None);
+    assert_eq!(storage.find_finished_message(request.message_id).await.unwrap(), None);
 
     assert_eq!(sweep(NOW.after(DAY)).await, nothing);
     assert_eq!(sweep(NOW.after(DAY).after(SECOND)).await, Swept { uia_sessions: 1, ..nothing });
@@ -29,17 +29,6 @@ pub(crate) async fn what_is_over_is_forgotten_in_time(storage: Arc<dyn Storage>)
     assert!(storage.find_session(sent.sid).await.unwrap().is_some());
     assert_eq!(sweep(NOW.after(2 * DAY).after(SECOND)).await, Swept { sessions: 1, ..nothing });
     assert_eq!(storage.find_session(sent.sid).await.unwrap(), None);
-}
-
-/// Delivers a message of a session that outlives the case.
-async fn alice_message(storage: &dyn Storage) -> countersign_core::MessageId {
-    let mut request = request(SessionPurpose::Identity, &email("alice@example.org"));
-    request.session_lifetime = 100 * DAY;
-    delivered(storage, &request, NOW.before(MINUTE)).await;
-    assert_eq!(storage.sweep(RETENTION, NOW.after(HOUR).before(MINUTE)).await.unwrap(), Swept::default());
-    let swept = storage.sweep(RETENTION, NOW.after(HOUR).before(30 * SECOND)).await.unwrap();
-    assert_eq!(swept, Swept { messages: 1, ..Swept::default() });
-    request.message_id
 }
 
 pub(crate) async fn sweep_deletes_no_more_rows_than_asked(storage: Arc<dyn Storage>) {

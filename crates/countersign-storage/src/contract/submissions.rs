@@ -96,7 +96,8 @@ pub(crate) async fn address_cap_comes_before_the_comparison(storage: Arc<dyn Sto
     };
     let sent = delivered(&*storage, &alice(), NOW).await;
     // Another purpose, the same address.
-    let other = delivered(&*storage, &request(SessionPurpose::Identity, &email("alice@example.org")), NOW).await;
+    let other =
+        delivered(&*storage, &request(SessionPurpose::Identity, &email("alice@example.org")), NOW).await;
     for guessed in [&sent, &other, &sent] {
         let wrong = capped(submission(guessed, wrong_code(guessed)));
         assert_eq!(storage.submit_token(wrong, NOW).await.unwrap(), Submitted::Incorrect);

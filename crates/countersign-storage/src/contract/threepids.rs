@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    AccountThreepid, AddRefusal, AddThreepid, Consumed, Medium, SessionId, SessionPurpose, Stage, UiaOperation,
-    UiaSession,
+    AccountThreepid, AddRefusal, AddThreepid, Consumed, Medium, SessionId, SessionPurpose, Stage,
+    UiaOperation, UiaSession,
 };
 use tokio::task::JoinSet;
 
@@ -12,7 +12,8 @@ use super::data::*;
 use crate::Storage;
 
 async fn open_uia(storage: &dyn Storage, id: &str) {
-    let session = UiaSession::begin(uia_session_hash(id), UiaOperation::AddThreepid, Some(localpart("alice")), NOW);
+    let session =
+        UiaSession::begin(uia_session_hash(id), UiaOperation::AddThreepid, Some(localpart("alice")), NOW);
     storage.open_uia_session(session).await.unwrap();
     storage.complete_uia_stage(uia_session_hash(id), Stage::Password).await.unwrap().unwrap();
 }
@@ -62,7 +63,7 @@ pub(crate) async fn same_callers_retry_succeeds(storage: Arc<dyn Storage>) {
 
 pub(crate) async fn address_of_another_account_is_refused(storage: Arc<dyn Storage>) {
     let address = email("alice@example.org");
-    let of_bob = request_with(SessionPurpose::AddThreepid, &address, "bob's");
+    let of_bob = request_with(SessionPurpose::AddThreepid, &address, "of_bob");
     let proven = validated(&*storage, &of_bob, NOW).await;
     owned(&*storage, &address, "alice").await;
     open_uia(&*storage, "b").await;
@@ -81,14 +82,19 @@ pub(crate) async fn address_of_another_account_is_refused(storage: Arc<dyn Stora
 
 pub(crate) async fn unproven_address_is_refused(storage: Arc<dyn Storage>) {
     let unproven = delivered(&*storage, &alice(), NOW).await;
-    let foreign = validated(&*storage, &request(SessionPurpose::Identity, &email("a@example.org")), NOW).await;
-    let proven = validated(&*storage, &request(SessionPurpose::AddThreepid, &email("b@example.org")), NOW).await;
+    let foreign =
+        validated(&*storage, &request(SessionPurpose::Identity, &email("a@example.org")), NOW).await;
+    let proven =
+        validated(&*storage, &request(SessionPurpose::AddThreepid, &email("b@example.org")), NOW).await;
     let right = add_threepid(&proven, "alice");
     let cases = [
         (add_threepid(&unproven, "alice"), NOW),
         (add_threepid(&foreign, "alice"), NOW),
         (AddThreepid { sid: SessionId::from_bytes([7; 16]), ..right.clone() }, NOW),
-        (AddThreepid { client_secret_hash: keyring().client_secret_hash(&secret("x")), ..right.clone() }, NOW),
+        (
+            AddThreepid { client_secret_hash: keyring().client_secret_hash(&secret("x")), ..right.clone() },
+            NOW,
+        ),
         (right.clone(), NOW.after(DAY).after(SECOND)),
     ];
     open_uia(&*storage, "a").await;

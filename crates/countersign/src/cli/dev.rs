@@ -100,9 +100,9 @@ fn keep_secret(path: &Path, make: impl FnOnce() -> Zeroizing<String>) -> Result<
             file.sync_all()?;
             Ok(secret)
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            Ok(Zeroizing::new(fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?))
-        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Zeroizing::new(
+            fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?,
+        )),
         Err(error) => Err(error).with_context(|| format!("can't make {}", path.display())),
     }
 }
@@ -187,7 +187,8 @@ Ask for a token, then look into the inbox:
   curl -s {url}/_api/client/v3/account/3pid/email/requestToken \
     -d '{{"client_secret": "monkeys_are_GREAT", "email": "alice@example.org", "send_attempt": 1}}'
 "#,
-            **password, **access_token
+            **password,
+            **access_token
         )?;
         Ok(())
     }

@@ -13,7 +13,6 @@ use countersign_api::{
 };
 use countersign_service::StorageError;
 
-
 /// A JSON error answer: a status, a code and a fixed sentence.
 #[derive(Debug)]
 pub(super) struct ErrorAnswer {
@@ -35,7 +34,8 @@ impl ErrorAnswer {
 
     /// 429, with the wait as a header in whole seconds and in the body in milliseconds.
     pub(super) fn limited(retry_after: Duration) -> Self {
-        let mut body = ErrorBody::new(ErrorCode::LimitExceeded, "Too many requests: wait a while and try again");
+        let mut body =
+            ErrorBody::new(ErrorCode::LimitExceeded, "Too many requests: wait a while and try again");
         body.retry_after_ms = Some(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX));
         let body = Body::Error(Box::new(body));
         Self { status: StatusCode::TOO_MANY_REQUESTS, body, retry_after: Some(retry_after) }
@@ -109,5 +109,6 @@ pub(super) async fn method_not_allowed() -> ErrorAnswer {
 /// 500 for a defect of ours. Never for what a client sent.
 pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("A handler panicked; please report this");
-    ErrorAnswer::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, "Internal server error").into_response()
+    ErrorAnswer::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, "Internal server error")
+        .into_response()
 }

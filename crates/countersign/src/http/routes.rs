@@ -75,11 +75,21 @@ fn client_routes() -> Vec<(Route, MethodRouter<AppState>)> {
     ]
 }
 
-fn v3(method: Method, path: &'static str, access: Access, handler: MethodRouter<AppState>) -> (Route, MethodRouter<AppState>) {
+fn v3(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    handler: MethodRouter<AppState>,
+) -> (Route, MethodRouter<AppState>) {
     (Route { method, path, version: Version::V3, access }, handler)
 }
 
-fn bare(method: Method, path: &'static str, access: Access, handler: MethodRouter<AppState>) -> (Route, MethodRouter<AppState>) {
+fn bare(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    handler: MethodRouter<AppState>,
+) -> (Route, MethodRouter<AppState>) {
     (Route { method, path, version: Version::None, access }, handler)
 }
 
@@ -107,7 +117,10 @@ pub fn router(state: AppState) -> Router {
         None => pages::router(),
     };
     // CORS outermost, so that refusals of the layers below have its headers; never on pages.
-    guarded(json, &state).layer(middleware::from_fn(cors::cors)).merge(guarded(pages, &state)).with_state(state)
+    guarded(json, &state)
+        .layer(middleware::from_fn(cors::cors))
+        .merge(guarded(pages, &state))
+        .with_state(state)
 }
 
 /// Puts limits on size, time and rate around routes, and turns a panic into an answer.

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// A point in time in parts, so that each language can put them in its own order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct When {
-    /// For machines, as in `<time datetime>`: `2026-11-18T09:20:00Z`.
+    /// For machines, as in `<time datetime>`: `2026-11-18T10:00:00Z`.
     pub machine: String,
     /// The year.
     pub year: i16,
@@ -14,7 +14,7 @@ pub struct When {
     pub month: i8,
     /// The day of the month.
     pub day: i8,
-    /// Hours and minutes: `09:20`.
+    /// Hours and minutes: `10:00`.
     pub clock: String,
 }
 
@@ -43,7 +43,7 @@ mod tests {
         for (millis, machine, clock) in [
             (0, "1970-01-01T00:00:00Z", "00:00"),
             (-1, "1969-12-31T23:59:59Z", "23:59"),
-            (1_794_996_000_999, "2026-11-18T09:20:00Z", "09:20"),
+            (1_794_996_000_999, "2026-11-18T10:00:00Z", "10:00"),
             (951_782_399_000, "2000-02-28T23:59:59Z", "23:59"),
             (i64::MAX, "1970-01-01T00:00:00Z", "00:00"),
         ] {

@@ -1,6 +1,6 @@
 //! The whole way: ask for a token, redeem it by link or code, add the address, see it listed.
 
-use countersign_client::{RequestEmailToken, RequestMsisdnToken, SubmitTokenRequest, AddThreepidRequest};
+use countersign_client::{AddThreepidRequest, RequestEmailToken, RequestMsisdnToken, SubmitTokenRequest};
 
 use crate::support::{PASSWORD, TestNode};
 
@@ -19,7 +19,7 @@ async fn an_email_address_goes_to_an_account_by_code() {
     let submission = SubmitTokenRequest::new(&requested.sid, "monkeys_are_GREAT", token);
     assert!(node.client.submit_token(&submit_url, &submission).await.unwrap().success);
 
-    let add = AddThreepidRequest::new("monkeys_are_GREAT", &requested.sid);
+    let add = AddThreepidRequest::new(&requested.sid, "monkeys_are_GREAT");
     alice.client.add_3pid_with_password(&add, alice.identifier(), PASSWORD).await.unwrap();
     let listed = alice.client.get_account_3pids().await.unwrap().threepids;
     assert_eq!(listed.len(), 1);
@@ -42,7 +42,7 @@ async fn a_phone_number_goes_to_an_account_by_code() {
     let submission =
         SubmitTokenRequest::new(&requested.sid, "monkeys_are_GREAT", sms[0].code.clone().unwrap());
     node.client.submit_token(&requested.submit_url.unwrap(), &submission).await.unwrap();
-    let add = AddThreepidRequest::new("monkeys_are_GREAT", &requested.sid);
+    let add = AddThreepidRequest::new(&requested.sid, "monkeys_are_GREAT");
     alice.client.add_3pid_with_password(&add, alice.identifier(), PASSWORD).await.unwrap();
     let listed = alice.client.get_account_3pids().await.unwrap().threepids;
     assert_eq!((listed[0].medium.as_str(), listed[0].address.as_str()), ("msisdn", "447700900001"));

@@ -23,31 +23,31 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{
+pub(crate) use self::{
     clock::TestClock,
-    transports::{RecordedEmail, RecordedSms, RecordingMailer, RecordingSmsGateway},
+    transports::{RecordingMailer, RecordingSmsGateway},
 };
 
 /// When every test begins: 2026-11-21 12:00:00 UTC.
-pub const START: Timestamp = Timestamp::from_millis(1_795_262_400_000);
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_795_262_400_000);
 
 /// The password of every test account.
-pub const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// A running node. Dropping it stops it, and fails the test if a message was accepted and not delivered.
-pub struct TestNode {
+pub(crate) struct TestNode {
     /// Where it listens: `http://127.0.0.1:…`.
-    pub url: String,
+    pub(crate) url: String,
     /// Where its health is told.
-    pub operator_url: String,
+    pub(crate) operator_url: String,
     /// A client without an access token.
-    pub client: Client,
+    pub(crate) client: Client,
     /// Its clock.
-    pub clock: Arc<TestClock>,
+    pub(crate) clock: Arc<TestClock>,
     /// Its mail server.
-    pub mailer: Arc<RecordingMailer>,
+    pub(crate) mailer: Arc<RecordingMailer>,
     /// Its SMS gateway.
-    pub sms: Arc<RecordingSmsGateway>,
+    pub(crate) sms: Arc<RecordingSmsGateway>,
     folder: Arc<TempDir>,
     wakeup: OutboxWakeup,
     shutdown: CancellationToken,
@@ -63,34 +63,34 @@ enum Undelivered {
 }
 
 /// A user of a test node, logged in.
-pub struct TestUser {
+pub(crate) struct TestUser {
     /// The user id.
-    pub user_id: String,
+    pub(crate) user_id: String,
     /// A client with the user's access token.
-    pub client: Client,
+    pub(crate) client: Client,
     /// The token.
-    pub access_token: String,
+    pub(crate) access_token: String,
 }
 
 impl TestNode {
     /// A node with the configuration of `countersign dev`, its messages recorded.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
     /// The same without limits, for tests that ask a lot.
-    pub async fn start_without_limits() -> Self {
+    pub(crate) async fn start_without_limits() -> Self {
         Self::start_with(|config| config.limits.enabled = false).await
     }
 
     /// The same with changes to the configuration.
-    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         Self::start_in(folder, TestClock::at(START), change).await
     }
 
     /// A node on the data of one that was stopped.
-    pub async fn restart(mut self, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn restart(mut self, change: impl FnOnce(&mut Config)) -> Self {
         self.stop();
         self.undelivered = Undelivered::Allow;
         Self::start_in(self.folder.clone(), self.clock.clone(), change).await
@@ -147,24 +147,24 @@ impl TestNode {
     }
 
     /// Moves the clock on, and lets the workers see.
-    pub fn advance(&self, duration: Duration) {
+    pub(crate) fn advance(&self, duration: Duration) {
         self.clock.advance(duration);
         self.wake_workers();
     }
 
     /// Lets the workers look at the outbox.
-    pub fn wake_workers(&self) {
+    pub(crate) fn wake_workers(&self) {
         self.wakeup.ring(countersign_core::Medium::Email);
         self.wakeup.ring(countersign_core::Medium::Msisdn);
     }
 
     /// Lets this test leave messages undelivered.
-    pub fn allow_undelivered(&mut self) {
+    pub(crate) fn allow_undelivered(&mut self) {
         self.undelivered = Undelivered::Allow;
     }
 
     /// Registers a user.
-    pub async fn register(&self, name: &str) -> TestUser {
+    pub(crate) async fn register(&self, name: &str) -> TestUser {
         let request = RegisterRequest::new(name, PASSWORD);
         let registered = self.client.register_with_dummy(&request).await.expect("registered");
         let access_token = registered.access_token.expect("logged in");
@@ -173,12 +173,12 @@ impl TestNode {
     }
 
     /// The folder with the database.
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
 
     /// The bytes of the database and everything beside it.
-    pub fn database_bytes(&self) -> Vec<u8> {
+    pub(crate) fn database_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for entry in std::fs::read_dir(self.folder.path()).expect("readable") {
             let path = entry.expect("readable").path();
@@ -190,12 +190,12 @@ impl TestNode {
     }
 
     /// A connection to the database, to look at it from outside.
-    pub fn database(&self) -> rusqlite::Connection {
+    pub(crate) fn database(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.folder.path().join("countersign.db")).expect("opens")
     }
 
     /// Stops the node as a signal would, and waits for it.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.shutdown.cancel();
         if let Some(thread) = self.thread.take() {
             let joined = thread.join();
@@ -208,7 +208,8 @@ impl Drop for TestNode {
     fn drop(&mut self) {
         self.stop();
         if self.undelivered == Undelivered::Fail && !thread::panicking() {
-            let count = self.database().query_row("select count(*) from outbox", [], |row| row.get::<_, i64>(0));
+            let count =
+                self.database().query_row("select count(*) from outbox", [], |row| row.get::<_, i64>(0));
             assert_eq!(count.expect("counted"), 0, "messages were accepted and not delivered");
         }
     }
@@ -216,12 +217,12 @@ impl Drop for TestNode {
 
 impl TestUser {
     /// `auth` with this user's password, for a session of user-interactive authentication.
-    pub fn password_auth(&self, session: Option<String>) -> AuthData {
+    pub(crate) fn password_auth(&self, session: Option<String>) -> AuthData {
         AuthData::password(session, self.identifier(), PASSWORD)
     }
 
     /// This user, as a login names it.
-    pub fn identifier(&self) -> UserIdentifier {
+    pub(crate) fn identifier(&self) -> UserIdentifier {
         UserIdentifier::user(&self.user_id)
     }
 }

@@ -123,9 +123,11 @@ impl From<RequestTokenError> for ClientError {
                 ErrorCode::ThreepidInUse,
                 "This address is on an account already",
             ),
-            E::NotFound => {
-                Self::new(StatusCode::BAD_REQUEST, ErrorCode::ThreepidNotFound, "This address is on no account")
-            }
+            E::NotFound => Self::new(
+                StatusCode::BAD_REQUEST,
+                ErrorCode::ThreepidNotFound,
+                "This address is on no account",
+            ),
             E::Limited(retry_after) => Self(ErrorAnswer::limited(retry_after)),
             E::Storage(cause) => cause.into(),
         }
@@ -137,9 +139,10 @@ impl From<SubmitTokenError> for ClientError {
         use SubmitTokenError as E;
         let bad_request = |errcode, error: &str| ErrorAnswer::new(StatusCode::BAD_REQUEST, errcode, error);
         Self(match error {
-            E::UnknownSession => {
-                bad_request(ErrorCode::InvalidParam, "There is no such session, or the client secret is wrong")
-            }
+            E::UnknownSession => bad_request(
+                ErrorCode::InvalidParam,
+                "There is no such session, or the client secret is wrong",
+            ),
             E::Incorrect => bad_request(ErrorCode::TokenIncorrect, "The token is wrong"),
             E::SessionExpired => bad_request(
                 ErrorCode::SessionExpired,
@@ -162,7 +165,9 @@ impl From<RegisterError> for ClientError {
             E::InvalidUsername(cause) => {
                 Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidUsername, cause.to_string())
             }
-            E::UserInUse => Self::new(StatusCode::BAD_REQUEST, ErrorCode::UserInUse, "This username is taken"),
+            E::UserInUse => {
+                Self::new(StatusCode::BAD_REQUEST, ErrorCode::UserInUse, "This username is taken")
+            }
             E::Limited(retry_after) => Self(ErrorAnswer::limited(retry_after)),
             E::Storage(cause) => cause.into(),
         }

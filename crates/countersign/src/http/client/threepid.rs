@@ -4,8 +4,8 @@ use axum::{Json, extract::State};
 use countersign_api::client::{
     Empty,
     threepid::{
-        AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, RequestEmailToken, RequestMsisdnToken,
-        RequestTokenResponse, Threepid, ThreepidsResponse, UnbindResult,
+        AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, RequestEmailToken,
+        RequestMsisdnToken, RequestTokenResponse, Threepid, ThreepidsResponse, UnbindResult,
     },
 };
 use countersign_core::{
@@ -116,8 +116,8 @@ pub(in crate::http) async fn delete_3pid_from_account(
     Authenticated(caller): Authenticated,
     MatrixJson(body): MatrixJson<DeleteThreepidRequest>,
 ) -> Result<Json<DeleteThreepidResponse>, ClientError> {
-    let medium =
-        Medium::parse(&body.medium).ok_or_else(|| ClientError::invalid_param("medium must be email or msisdn"))?;
+    let medium = Medium::parse(&body.medium)
+        .ok_or_else(|| ClientError::invalid_param("medium must be email or msisdn"))?;
     let threepid = ThirdPartyIdentifier::from_canonical(medium, &body.address)
         .ok_or_else(|| ClientError::invalid_param("address is not an address of this medium"))?;
     threepids.delete(&caller.localpart, &threepid).await?;

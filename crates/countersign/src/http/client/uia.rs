@@ -4,7 +4,9 @@ use countersign_api::{
     error::ErrorCode,
     uia::{self, AuthData, UiaFlow, UiaInfo, UserIdentifier},
 };
-use countersign_core::{Flow, Localpart, Medium, Msisdn, Stage, ThirdPartyIdentifier, UiaOperation, UiaSessionHash};
+use countersign_core::{
+    Flow, Localpart, Medium, Msisdn, Stage, ThirdPartyIdentifier, UiaOperation, UiaSessionHash,
+};
 use countersign_service::{
     AccountIdentifier, Challenge, StageAttempt, StageFailure, Uia, UiaOutcome, UiaRequest,
 };
@@ -58,7 +60,8 @@ pub(super) fn account_identifier(identifier: UserIdentifier) -> Result<AccountId
     Ok(match identifier {
         UserIdentifier::User { user } => AccountIdentifier::User(user),
         UserIdentifier::ThirdParty { medium, address } => {
-            let medium = Medium::parse(&medium).ok_or_else(|| ClientError::invalid_param("medium is unknown"))?;
+            let medium =
+                Medium::parse(&medium).ok_or_else(|| ClientError::invalid_param("medium is unknown"))?;
             let threepid = ThirdPartyIdentifier::from_canonical(medium, &address);
             threepid.map_or_else(nobody, AccountIdentifier::Threepid)
         }

@@ -11,16 +11,16 @@ use std::{
 use countersign_core::{Clock, Timestamp};
 
 /// A clock that stands still until it is moved.
-pub struct TestClock(AtomicI64);
+pub(crate) struct TestClock(AtomicI64);
 
 impl TestClock {
     /// A clock that shows this time.
-    pub fn at(time: Timestamp) -> Arc<Self> {
+    pub(crate) fn at(time: Timestamp) -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(time.as_millis())))
     }
 
     /// Moves it on.
-    pub fn advance(&self, duration: Duration) {
+    pub(crate) fn advance(&self, duration: Duration) {
         let millis = i64::try_from(duration.as_millis()).expect("less than an eternity");
         self.0.fetch_add(millis, Ordering::SeqCst);
     }

@@ -51,56 +51,51 @@ impl<M: Clone> Record<M> {
     }
 }
 
-/// A mail, recorded.
-pub type RecordedEmail = EmailMessage;
-/// An SMS, recorded.
-pub type RecordedSms = SmsMessage;
-
 /// A mail server that records.
 #[derive(Default)]
-pub struct RecordingMailer(Record<EmailMessage>);
+pub(crate) struct RecordingMailer(Record<EmailMessage>);
 
 /// An SMS gateway that records.
 #[derive(Default)]
-pub struct RecordingSmsGateway(Record<SmsMessage>);
+pub(crate) struct RecordingSmsGateway(Record<SmsMessage>);
 
 impl RecordingMailer {
     /// Waits until this many mails came in all, and answers them.
-    pub async fn wait_for(&self, count: usize) -> Vec<RecordedEmail> {
+    pub(crate) async fn wait_for(&self, count: usize) -> Vec<EmailMessage> {
         self.0.wait("mail", |came, _| count <= came).await;
         self.0.messages()
     }
 
     /// Waits until sending was tried this often, successful or not.
-    pub async fn wait_for_tries(&self, count: usize) {
+    pub(crate) async fn wait_for_tries(&self, count: usize) {
         self.0.wait("a try", |_, tries| count <= tries).await;
     }
 
     /// What came so far.
-    pub fn messages(&self) -> Vec<RecordedEmail> {
+    pub(crate) fn messages(&self) -> Vec<EmailMessage> {
         self.0.messages()
     }
 
     /// Lets the next tries fail so.
-    pub fn fail_next(&self, errors: impl IntoIterator<Item = SendError>) {
+    pub(crate) fn fail_next(&self, errors: impl IntoIterator<Item = SendError>) {
         self.0.failures.lock().expect("not poisoned").extend(errors);
     }
 }
 
 impl RecordingSmsGateway {
     /// Waits until this many SMS came in all, and answers them.
-    pub async fn wait_for(&self, count: usize) -> Vec<RecordedSms> {
+    pub(crate) async fn wait_for(&self, count: usize) -> Vec<SmsMessage> {
         self.0.wait("SMS", |came, _| count <= came).await;
         self.0.messages()
     }
 
     /// What came so far.
-    pub fn messages(&self) -> Vec<RecordedSms> {
+    pub(crate) fn messages(&self) -> Vec<SmsMessage> {
         self.0.messages()
     }
 
     /// Lets the next tries fail so.
-    pub fn fail_next(&self, errors: impl IntoIterator<Item = SendError>) {
+    pub(crate) fn fail_next(&self, errors: impl IntoIterator<Item = SendError>) {
         self.0.failures.lock().expect("not poisoned").extend(errors);
     }
 }
