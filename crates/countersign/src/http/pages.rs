@@ -13,6 +13,7 @@ use std::sync::Arc;
 use axum::{Router, extract::FromRef, routing::get};
 use countersign_service::Confirmations;
 
+pub(super) use self::error::errors_as_pages;
 use crate::pages::Pages;
 
 /// The pages behind a mail's links. To be mounted without CORS.
@@ -27,3 +28,6 @@ where
         .route("/_countersign/v1/confirm", get(confirm::show).post(confirm::press).fallback(not_allowed))
         .route("/_countersign/v1/not-me", get(not_me::show).post(not_me::choose).fallback(not_allowed))
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,10 +10,10 @@ pub(in crate::http) async fn get_capabilities(_caller: Authenticated) -> Json<Ca
     let (on, off) = (Some(Capability { enabled: true }), Some(Capability { enabled: false }));
     let capabilities = Capabilities {
         threepid_changes: on,
-        change_password: off.clone(),
-        get_login_token: off.clone(),
-        set_displayname: off.clone(),
-        set_avatar_url: off.clone(),
+        change_password: off,
+        get_login_token: off,
+        set_displayname: off,
+        set_avatar_url: off,
         profile_fields: off,
         ..Capabilities::default()
     };

@@ -1,20 +1,24 @@
 //! What a page answers when something fails: a status and a page for each case.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc};
 
 use axum::{
-    extract::rejection::{FormRejection, QueryRejection},
+    extract::{
+        Request, State,
+        rejection::{FormRejection, QueryRejection},
+    },
     http::{HeaderValue, StatusCode, header},
+    middleware::Next,
     response::Response,
 };
 use countersign_service::{ConfirmError, StorageError};
 
 use super::reader::Reader;
-use crate::pages::{ErrorPage, LinkExpired, LinkInvalid, Problem};
+use crate::pages::{ErrorPage, LinkExpired, LinkInvalid, Pages, Problem};
 
 /// Why a page is not what the reader wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum PageError {
+pub(super) enum PageError {
     /// 400: a field is missing or badly encoded, as when a mail program cut the link.
     Malformed,
     /// 404: there is no such session, or the token is not its.
@@ -26,7 +30,7 @@ pub(in crate::http) enum PageError {
     /// 405: neither GET nor POST.
     MethodNotAllowed,
     /// 429: too many requests from the reader's network.
-    Limited(Duration),
+    Limited,
     /// 503: overloaded or going down.
     Unavailable,
     /// 500: a defect, or a broken database.
@@ -71,8 +75,20 @@ impl From<FormRejection> for PageError {
 }
 
 impl PageError {
+    /// What a layer around the pages refused.
+    fn of_layer(response: &Response) -> Option<Self> {
+        let is_json =
+            response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+        match response.status() {
+            StatusCode::TOO_MANY_REQUESTS if is_json => Some(Self::Limited),
+            StatusCode::SERVICE_UNAVAILABLE if is_json => Some(Self::Unavailable),
+            StatusCode::INTERNAL_SERVER_ERROR if is_json => Some(Self::Internal),
+            _ => None,
+        }
+    }
+
     /// The page for it.
-    pub(in crate::http) fn answer(self, reader: &Reader) -> Response {
+    pub(super) fn answer(self, reader: &Reader) -> Response {
         let problem = |status, problem| reader.answer(status, &ErrorPage { problem });
         match self {
             Self::Malformed => reader.answer(StatusCode::BAD_REQUEST, &LinkInvalid {}),
@@ -80,13 +96,11 @@ impl PageError {
             Self::Expired => reader.answer(StatusCode::GONE, &LinkExpired {}),
             Self::TooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, Problem::TooLarge),
             Self::MethodNotAllowed => problem(StatusCode::METHOD_NOT_ALLOWED, Problem::MethodNotAllowed),
-            Self::Limited(wait) => {
-                let response = problem(StatusCode::TOO_MANY_REQUESTS, Problem::Limited);
-                retry_after(response, wait)
-            }
+            Self::Limited => problem(StatusCode::TOO_MANY_REQUESTS, Problem::Limited),
             Self::Unavailable => {
-                let response = problem(StatusCode::SERVICE_UNAVAILABLE, Problem::Unavailable);
-                retry_after(response, Duration::from_secs(1))
+                let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, Problem::Unavailable);
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                response
             }
             Self::Internal => problem(StatusCode::INTERNAL_SERVER_ERROR, Problem::Internal),
         }
@@ -98,9 +112,18 @@ pub(super) async fn method_not_allowed(reader: Reader) -> Response {
     PageError::MethodNotAllowed.answer(&reader)
 }
 
-fn retry_after(mut response: Response, wait: Duration) -> Response {
-    let seconds = wait.as_millis().div_ceil(1000).max(1);
-    let value = HeaderValue::from_str(&seconds.to_string()).expect("digits are a header value");
-    response.headers_mut().insert(header::RETRY_AFTER, value);
-    response
+/// Puts a page in place of a JSON error that a layer around the pages made, since the APIs share those layers.
+pub(in crate::http) async fn errors_as_pages(
+    State(pages): State<Arc<Pages>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let reader = Reader::new(pages, request.headers());
+    let response = next.run(request).await;
+    let Some(error) = PageError::of_layer(&response) else { return response };
+    let mut page = error.answer(&reader);
+    if let Some(wait) = response.headers().get(header::RETRY_AFTER) {
+        page.headers_mut().insert(header::RETRY_AFTER, wait.clone());
+    }
+    page
 }

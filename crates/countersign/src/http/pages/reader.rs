@@ -35,14 +35,14 @@ const HEADERS: [(HeaderName, HeaderValue); 7] = [
 ];
 
 /// Who reads: the pages in their language.
-pub(in crate::http) struct Reader {
+pub(super) struct Reader {
     pages: Arc<Pages>,
     language: Language,
 }
 
 impl Reader {
     /// The reader whose browser sent these headers.
-    pub(in crate::http) fn new(pages: Arc<Pages>, headers: &HeaderMap) -> Self {
+    pub(super) fn new(pages: Arc<Pages>, headers: &HeaderMap) -> Self {
         Self { pages, language: language(headers) }
     }
 
