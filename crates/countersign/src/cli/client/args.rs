@@ -1,6 +1,6 @@
 //! Arguments that several commands of `countersign client` share.
 
-use std::io::{BufRead, Read, stdin};
+use std::io::{BufRead, stdin};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
