@@ -112,15 +112,14 @@ pub fn router(state: AppState) -> Router {
         .route(submit_token::SUBMIT_TOKEN, post(super::submit_token::submit_token))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed);
-    let pages = match &state.0.inbox {
+    let html = match &state.0.inbox {
         Some(_) => pages::router().merge(pages::inbox::router()),
         None => pages::router(),
     };
-    // CORS outermost, so that refusals of the layers below have its headers; never on pages.
-    guarded(json, &state)
-        .layer(middleware::from_fn(cors::cors))
-        .merge(guarded(pages, &state))
-        .with_state(state)
+    // Outermost, so that refusals of the layers below have CORS headers too; never on pages, where they become pages.
+    let json = guarded(json, &state).layer(middleware::from_fn(cors::cors));
+    let as_pages = middleware::from_fn_with_state(state.clone(), pages::errors_as_pages);
+    json.merge(guarded(html, &state).layer(as_pages)).with_state(state)
 }
 
 /// Puts limits on size, time and rate around routes, and turns a panic into an answer.

@@ -22,7 +22,7 @@ use crate::pages::{INBOX_SCRIPT, InboxPage, Pages};
 /// Shorter than a request may take.
 const LONGEST_WAIT: Duration = Duration::from_secs(25);
 
-/// The mails in it bring styles of their own, which frames without a source of their own inherit leave to use.
+/// A frame inherits it, and the mails in the frames bring styles of their own: so these can't go by hash.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; \
     form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
 
