@@ -184,17 +184,17 @@ impl MessageWriter {
         Ok(Some(code.expose().to_owned()))
     }
 
-    /// Whole minutes that the code still works, at least one.
+    /// The minutes that the code still works, rounded, at least one.
     fn code_minutes(&self, session: &ValidationSession, now: Timestamp) -> u32 {
         let began = session.code_began_at.unwrap_or(now);
         let left = began.after(self.verifier.codes.lifetime(session.medium)).since(now);
-        u32::try_from(left.as_secs() / 60).unwrap_or(u32::MAX).max(1)
+        u32::try_from((left.as_secs() + 30) / 60).unwrap_or(u32::MAX).max(1)
     }
 }
 
-/// Whole hours until then, at least one.
+/// The hours until then, rounded, at least one.
 fn hours(until: Timestamp, now: Timestamp) -> u32 {
-    u32::try_from(until.since(now).as_secs() / 3600).unwrap_or(u32::MAX).max(1)
+    u32::try_from((until.since(now).as_secs() + 1800) / 3600).unwrap_or(u32::MAX).max(1)
 }
 
 fn purpose(purpose: SessionPurpose) -> MessagePurpose {
