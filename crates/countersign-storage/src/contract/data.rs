@@ -25,7 +25,7 @@ pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
-pub(crate) static RANDOM: CountingRandom = CountingRandom(AtomicU64::new(0));
+pub(crate) static RANDOM: CountingRandom = CountingRandom::new();
 
 static KEYRING: LazyLock<Arc<Keyring>> = LazyLock::new(|| {
     let text = "k1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -35,6 +35,12 @@ static KEYRING: LazyLock<Arc<Keyring>> = LazyLock::new(|| {
 
 /// Randomness that never repeats and is the same in each run.
 pub(crate) struct CountingRandom(AtomicU64);
+
+impl CountingRandom {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+}
 
 impl Random for CountingRandom {
     fn fill(&self, bytes: &mut [u8]) {
