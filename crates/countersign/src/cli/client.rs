@@ -28,8 +28,8 @@ The whole flow, with `countersign dev` on this machine; its inbox is at http://1
   countersign client add --sid SID --client-secret SECRET
   countersign client list
 
-Arguments show in process lists and in the shell's history. Give passwords and tokens by the environment, passwords
-also by --password-stdin.
+Arguments show in process lists, so give access tokens and client secrets by the environment, and passwords
+by the environment or with --password-stdin.
 
 The exit code is 0 for success, 1 if the node refuses or can't be reached, 2 for a wrong command line.";
 

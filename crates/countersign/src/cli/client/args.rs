@@ -104,7 +104,13 @@ pub(super) struct TokenOptions {
     #[arg(long, value_name = "HOST")]
     pub(super) id_server: Option<String>,
     /// An access token for the identity server; a node that validates itself ignores it.
-    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "COUNTERSIGN_ID_ACCESS_TOKEN",
+        hide_env_values = true,
+        allow_hyphen_values = true
+    )]
     pub(super) id_access_token: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! What the command line is understood as.
 
-use clap::{CommandFactory, Parser, error::ErrorKind};
+use clap::{Command, CommandFactory, FromArgMatches, Parser, builder::Resettable, error::ErrorKind};
 
 use super::{super::ClientArgs, *};
 
@@ -12,7 +12,14 @@ struct TestCli {
 
 fn parse(line: &str) -> Result<ClientArgs, ErrorKind> {
     let words = std::iter::once("client").chain(line.split_whitespace());
-    TestCli::try_parse_from(words).map(|cli| cli.client).map_err(|error| error.kind())
+    let matches = without_environment(TestCli::command()).try_get_matches_from(words);
+    let cli = matches.and_then(|matches| TestCli::from_arg_matches(&matches));
+    cli.map(|cli| cli.client).map_err(|error| error.kind())
+}
+
+/// The variables are set on the machine of somebody who uses the commands.
+fn without_environment(command: Command) -> Command {
+    command.mut_args(|arg| arg.env(Resettable::Reset)).mut_subcommands(without_environment)
 }
 
 fn command(line: &str) -> ClientCommand {
@@ -70,6 +77,19 @@ fn a_request_for_a_token_by_sms_takes_every_option() {
     assert_eq!(options.next_link.as_deref(), Some("https://a.example"));
     assert_eq!(options.id_server.as_deref(), Some("id.example"));
     assert_eq!(options.id_access_token.as_deref(), Some("-t"));
+}
+
+#[test]
+fn every_secret_can_come_from_the_environment_and_never_shows_in_the_help() {
+    fn check(command: &Command) {
+        for arg in command.get_arguments() {
+            let is_secret = ["access_token", "client_secret", "id_access_token", "password"]
+                .contains(&arg.get_id().as_str());
+            assert!(!is_secret || arg.get_env().is_some() && arg.is_hide_env_values_set(), "{arg}");
+        }
+        command.get_subcommands().for_each(check);
+    }
+    check(&TestCli::command());
 }
 
 #[test]
