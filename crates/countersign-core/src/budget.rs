@@ -1,4 +1,4 @@
-//! Limits: how often something may happen, counted on rows in the database (DESIGN 2.10).
+//! Limits: how often something may happen, counted on rows in the database (docs/decisions/0006).
 //!
 //! The generic cell rate algorithm: a budget remembers one point in time, at which it will be full again.
 

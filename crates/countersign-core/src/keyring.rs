@@ -1,4 +1,4 @@
-//! The master keys and everything derived from them: sealing, keyed hashes, token keys (DESIGN 2.7).
+//! The master keys and everything derived from them: sealing, keyed hashes, token keys (docs/decisions/0005).
 
 use std::{fmt, sync::Arc};
 

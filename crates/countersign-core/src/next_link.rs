@@ -1,4 +1,4 @@
-//! Where a person goes on after validation (DESIGN 2.12, Matrix spec `next_link`).
+//! Where a person goes on after validation (docs/decisions/0007).
 
 use std::fmt;
 

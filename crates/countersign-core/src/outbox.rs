@@ -1,4 +1,4 @@
-//! Messages that are owed, and what becomes of them (DESIGN 2.4, 2.8).
+//! Messages that are owed, and what becomes of them (docs/decisions/0002).
 
 use std::time::Duration;
 

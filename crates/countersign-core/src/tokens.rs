@@ -1,4 +1,4 @@
-//! Validation tokens, derived rather than stored (DESIGN 2.5).
+//! Validation tokens, derived rather than stored (docs/decisions/0004).
 
 use std::fmt;
 

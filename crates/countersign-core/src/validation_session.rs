@@ -1,4 +1,4 @@
-//! One proof of ownership: its state, and what may happen to it (DESIGN 2.3 to 2.8).
+//! One proof of ownership: its state, and what may happen to it (docs/decisions/0003).
 //!
 //! Each decision is a pure function from loaded state to what must be saved; it has a file of its own below.
 

@@ -1,4 +1,4 @@
-//! The pages behind the links in a mail: confirm, and "this wasn't me" (DESIGN 2.11, 2.12).
+//! The pages behind the links in a mail: confirm, and "this wasn't me" (docs/decisions/0007).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Sends what the outbox owes: leases rows, writes and sends outside any transaction, records the result (DESIGN 2.8).
+//! Sends what the outbox owes: leases rows, writes and sends outside any transaction, records the result (docs/decisions/0002).
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Where a request comes from: the rightmost hop that no trusted proxy stands for (DESIGN 2.10).
+//! Where a request comes from: the rightmost hop that no trusted proxy stands for (docs/decisions/0006).
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,6 +1,6 @@
 //! The pages behind a mail's links, and the development inbox. All their answers are HTML, errors too.
 //!
-//! A GET proves nothing and changes nothing: mail scanners follow links. Only a button's POST does (DESIGN 2.11).
+//! A GET proves nothing and changes nothing: mail scanners follow links. Only a button's POST does (docs/decisions/0007).
 
 mod confirm;
 mod error;
