@@ -116,7 +116,7 @@ pub enum RegisterError {
 #[derive(Debug, Error)]
 pub enum AccountsError {
     /// No such account, or a wrong password: one answer for both.
-    #[error("wrong user name or password")]
+    #[error("wrong username or password")]
     Forbidden,
     /// Too many in too short a time.
     #[error("limited for {} ms", .0.as_millis())]

@@ -84,7 +84,7 @@ pub enum StageFailure {
     #[error("Another authentication stage comes first")]
     OutOfOrder,
     /// Wrong account or password.
-    #[error("Wrong user name or password")]
+    #[error("Wrong username or password")]
     Forbidden,
 }
 
