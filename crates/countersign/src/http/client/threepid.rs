@@ -94,16 +94,15 @@ pub(in crate::http) async fn add_3pid(
     Authenticated(caller): Authenticated,
     MatrixJson(body): MatrixJson<AddThreepidRequest>,
 ) -> Result<Json<Empty>, ClientError> {
-    let client_secret = body.client_secret.as_deref().map(ClientSecret::parse).transpose()?;
+    let (sid, client_secret) = body.session()?;
+    let (sid, client_secret) = (SessionId::parse(sid), ClientSecret::parse(client_secret)?);
     let operation = Operation {
         operation: UiaOperation::AddThreepid,
         flows: vec![vec![Stage::Password]],
         localpart: Some(caller.localpart.clone()),
     };
     let uia_session = authenticate(&uia, body.auth, operation).await?;
-    let client_secret = client_secret.ok_or_else(|| ClientError::missing_param("client_secret"))?;
-    let sid = body.sid.ok_or_else(|| ClientError::missing_param("sid"))?;
-    threepids.add(&caller.localpart, SessionId::parse(&sid), &client_secret, uia_session).await?;
+    threepids.add(&caller.localpart, sid, &client_secret, uia_session).await?;
     Ok(Json(Empty {}))
 }
 
