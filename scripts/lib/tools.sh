@@ -48,6 +48,11 @@ need_chromium() {
   if ! has chromium || ! has chromedriver; then apt_install chromium chromium-driver; fi
 }
 
+# For the tests that hand mail to a real server. Debian's Python, for its packages are not those of another one.
+need_smtp_server() {
+  if ! /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null; then apt_install python3 python3-aiosmtpd; fi
+}
+
 need_machete() {
   if ! has cargo-machete; then
     step "set-up" cargo install cargo-machete --version 0.9.2 --locked --debug --quiet --root "$tools"
