@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     operator::router as operator_router,
-    routes::{Access, Route, Version, router, routes},
+    routes::{Access, Route, Version, router, routes, with_api_layers},
     shield::{Shield, ShieldSettings},
 };
 use crate::pages::Pages;

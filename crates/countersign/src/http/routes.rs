@@ -116,10 +116,15 @@ pub fn router(state: AppState) -> Router {
         Some(_) => pages::router().merge(pages::inbox::router()),
         None => pages::router(),
     };
-    // Outermost, so that refusals of the layers below have CORS headers too; never on pages, where they become pages.
-    let json = guarded(json, &state).layer(middleware::from_fn(cors::cors));
+    let json = with_api_layers(json, &state);
     let as_pages = middleware::from_fn_with_state(state.clone(), pages::errors_as_pages);
     json.merge(guarded(html, &state).layer(as_pages)).with_state(state)
+}
+
+/// Puts around routes what stands around the APIs. Public for the benchmark, which compares with routes that do nothing.
+pub fn with_api_layers(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
+    // Outermost, so that refusals of the layers below have CORS headers too; never on pages, where they become pages.
+    guarded(routes, state).layer(middleware::from_fn(cors::cors))
 }
 
 /// Puts limits on size, time and rate around routes, and turns a panic into an answer.

@@ -1,0 +1,78 @@
+//! The benchmark: what `requestToken` costs beside the HTTP floor and the storage limit, all in one run.
+//!
+//! `benches/run` starts it. The process that measures makes the load and takes the mail; each server is a process of its
+//! own, whose CPU time is read from outside: the program itself, or one of the subcommands below.
+
+mod bare_loop;
+mod figures;
+mod generator;
+mod node;
+mod report;
+mod rounds;
+mod server;
+mod sink;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use self::{bare_loop::BareLoop, rounds::Plan, server::Serves};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures `requestToken` beside the HTTP floor and the storage limit.
+#[derive(Parser)]
+#[command(name = "benches/run")]
+struct Cli {
+    /// Three short rounds: enough to see that everything runs, too few to compare.
+    #[arg(long)]
+    quick: bool,
+    /// How often everything is measured.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// How long each load lasts, in seconds.
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// A library that makes `fsync` take 1 ms; without it those lines are left out.
+    #[arg(long, env = "SLOW_FSYNC", value_name = "FILE")]
+    slow_fsync: Option<PathBuf>,
+    /// What cargo passes to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves a constant answer behind the layers of a node.
+    #[command(hide = true)]
+    ServeFloor { config: PathBuf },
+    /// Serves a node whose workers do not run.
+    #[command(hide = true)]
+    ServePaused { config: PathBuf },
+    /// Writes the rows of `requestToken` and nothing else.
+    #[command(hide = true)]
+    BareLoop(BareLoop),
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Command::ServeFloor { config }) => server::run(Serves::Floor, &config),
+        Some(Command::ServePaused { config }) => server::run(Serves::Paused, &config),
+        Some(Command::BareLoop(bare_loop)) => bare_loop.run(),
+        None => {
+            let plan = if cli.quick {
+                Plan { rounds: 3, load: Duration::from_secs(1), messages: 2_000, slow_fsync: cli.slow_fsync }
+            } else {
+                let load = Duration::from_secs(cli.seconds);
+                Plan { rounds: cli.rounds, load, messages: 10_000, slow_fsync: cli.slow_fsync }
+            };
+            let rounds = rounds::measure(&plan)?;
+            report::print(&plan, &rounds)
+        }
+    }
+}
