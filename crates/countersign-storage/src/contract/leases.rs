@@ -56,6 +56,11 @@ pub(crate) async fn oldest_due_messages_come_first(storage: Arc<dyn Storage>) {
     assert_eq!(one, [second.message_id]);
     let rest = leased_ids(&*storage, lease_request(Medium::Email, 10, later), later).await;
     assert_eq!(rest, [third.message_id]);
+    // A lease that ran out does not cost a message its place.
+    numbered(&*storage, 4, NOW.after(4 * SECOND)).await;
+    let much_later = NOW.after(HOUR);
+    let again = leased_ids(&*storage, lease_request(Medium::Email, 2, much_later), much_later).await;
+    assert_eq!(again, [first.message_id, second.message_id]);
 }
 
 pub(crate) async fn media_do_not_mix(storage: Arc<dyn Storage>) {

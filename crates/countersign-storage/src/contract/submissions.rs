@@ -180,20 +180,25 @@ pub(crate) async fn owner_ends_a_session_that_is_not_validated(storage: Arc<dyn 
 
 pub(crate) async fn owner_suppresses_an_address(storage: Arc<dyn Storage>) {
     let sent = delivered(&*storage, &alice(), NOW).await;
+    let held = request(SessionPurpose::Register, &email("alice@example.org"));
+    sending(&*storage, &held, NOW).await;
+    let (held, lease_id) = lease_one(&*storage, Medium::Email, NOW).await;
     let waiting_one = request(SessionPurpose::Identity, &email("alice@example.org"));
     let elsewhere = request(SessionPurpose::Identity, &email("bob@example.org"));
     sending(&*storage, &waiting_one, NOW).await;
     sending(&*storage, &elsewhere, NOW).await;
     let wrong = NotMe { token: "x".to_owned(), ..not_me(&sent) };
     assert!(!storage.suppress(wrong, NOW).await.unwrap());
-    assert_eq!(waiting(&*storage).await, 2);
+    assert_eq!(waiting(&*storage).await, 3);
     for _ in 0..2 {
         assert!(storage.suppress(not_me(&sent), NOW).await.unwrap());
-        assert_eq!(waiting(&*storage).await, 1);
+        assert_eq!(waiting(&*storage).await, 2);
     }
     let finished = storage.find_finished_message(waiting_one.message_id).await.unwrap().unwrap();
     assert_eq!(finished.outcome, MessageOutcome::Dropped(DropReason::Ended));
     assert_eq!(storage.find_finished_message(elsewhere.message_id).await.unwrap(), None);
+    let delivered = storage.mark_delivered(held.message.id, lease_id, NOW).await.unwrap();
+    assert!(delivered, "what a worker holds is out of reach");
     // Its sessions live on.
     let answer = storage.submit_token(submission(&sent, &link_token(&sent)), NOW).await.unwrap();
     assert_eq!(answer, Submitted::Validated);

@@ -177,6 +177,21 @@ async fn rollback_by_sqlite_itself_fails_every_operation_of_the_transaction() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn trouble_of_the_database_as_a_whole_fails_every_operation_of_the_transaction() {
+    let (storage, _folder) = open();
+    let storage = Arc::new(storage);
+    let operations: Vec<BoxedOperation> = vec![
+        Box::new(|tx| add_budget(tx, "a")),
+        Box::new(|_| Err(sqlite_failure(rusqlite::ffi::SQLITE_IOERR))),
+        Box::new(|tx| add_budget(tx, "b")),
+    ];
+    for outcome in run_in_one_commit(&storage, operations).await {
+        assert!(matches!(outcome, Err(StorageError::Backend(_))), "{outcome:?}");
+    }
+    assert!(budgets(&storage).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn operations_that_wait_share_a_commit_and_a_repeat_causes_none() {
     let (storage, folder) = open();
     let storage = Arc::new(storage);
@@ -434,8 +449,12 @@ fn failures_of_the_database_as_a_whole_are_told_from_those_of_one_operation() {
     let failure =
         |code| Failure::Sqlite(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
     for code in [rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_IOERR, rusqlite::ffi::SQLITE_CORRUPT] {
-        assert!(failure(code).is_fatal(), "{code}");
+        assert!(sqlite_failure(code).is_fatal(), "{code}");
     }
-    assert!(!failure(rusqlite::ffi::SQLITE_CONSTRAINT).is_fatal());
+    assert!(!sqlite_failure(rusqlite::ffi::SQLITE_CONSTRAINT).is_fatal());
     assert!(!Failure::RowCount { table: "outbox", changed: 0 }.is_fatal());
+}
+
+fn sqlite_failure(code: i32) -> Failure {
+    Failure::Sqlite(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None))
 }
