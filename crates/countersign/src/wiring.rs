@@ -71,10 +71,11 @@ impl Node {
     /// Says what can't be opened or loaded, in words for an operator.
     pub async fn open(config: &Config, outside: Outside, shutdown: CancellationToken) -> Result<Self> {
         let StorageUrl::Sqlite(path) = &config.storage.url;
+        // Before the storage: a key that can't be read must not leave a new database behind.
+        let master_keys = read_master_keys(&config.keys.master_key_file)?;
         let sqlite = Arc::new(open_sqlite(config, path)?);
         let storage: Arc<dyn Storage> = sqlite.clone();
         let Outside { clock, random, email, sms } = outside;
-        let master_keys = read_master_keys(&config.keys.master_key_file)?;
         let keyring = Arc::new(open_keyring(&*storage, &master_keys, &*random).await.with_context(|| {
             format!("keys.master_key_file = {:?} does not fit the database", config.keys.master_key_file)
         })?);

@@ -18,12 +18,13 @@ pub(super) fn run(args: &ConfigArgs) -> Result<()> {
 
 async fn serve(config: Config) -> Result<()> {
     let shutdown = shutdown_on_signal()?;
-    let node = Node::open(&config, Outside::default(), shutdown.clone()).await?;
     let listen = |address, key: &'static str| async move {
         TcpListener::bind(address).await.with_context(|| format!("{key}: can't listen on {address}"))
     };
     let listener = listen(config.server.listen, "server.listen").await?;
     let operator_listener = listen(config.server.operator_listen, "server.operator_listen").await?;
+    // After the ports, so that a second start by mistake does not touch the database.
+    let node = Node::open(&config, Outside::default(), shutdown.clone()).await?;
     tracing::info!(
         "Serving {} on {}, health on {}",
         config.server.public_url,
