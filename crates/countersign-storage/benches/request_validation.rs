@@ -109,8 +109,9 @@ fn insert(connection: &Connection, request: &ValidationRequest) {
     assert_eq!(session, Ok(1));
     let mut message = connection
         .prepare_cached(
-            "insert into outbox (id, kind, medium, sid, send_attempt, language, created_at, not_before, tries)
-             values (?1, 'validation', 'email', ?2, 1, 'en', ?3, ?3, 0)",
+            "insert into outbox
+                (id, kind, medium, session_number, sid, send_attempt, language, created_at, not_before, tries)
+             values (?1, 'validation', 'email', last_insert_rowid(), ?2, 1, 'en', ?3, ?3, 0)",
         )
         .unwrap();
     let message = message.execute(params![request.message_id.as_bytes(), request.new_sid.as_bytes(), NOW]);

@@ -40,6 +40,9 @@ create index account_threepids_by_account on account_threepids (localpart);
 -- Proofs of ownership. Kept in order of arrival, so that a new one touches few pages however many there are.
 -- What changes often stands last and in no index.
 create table validation_sessions (
+    -- Other tables index by it rather than by the random `sid`, so that what is new lies together there, too. It may come
+    -- again once a session is deleted: whoever looks by it compares `sid`.
+    session_number integer primary key,
     sid blob not null unique,
     key blob not null,
     purpose text not null,
@@ -74,6 +77,7 @@ create table outbox (
     id blob not null primary key,
     kind text not null,
     medium text not null,
+    session_number integer not null,
     sid blob not null,
     send_attempt integer not null,
     language text not null,
@@ -85,13 +89,14 @@ create table outbox (
 ) strict, without rowid;
 create index outbox_waiting on outbox (medium, not_before) where lease_id is null;
 create index outbox_leased on outbox (medium, leased_until) where lease_id is not null;
-create index outbox_by_session on outbox (sid);
+create index outbox_by_session on outbox (session_number);
 
 -- Messages that are over and done with.
 create table message_history (
     id blob not null primary key,
     kind text not null,
     medium text not null,
+    session_number integer not null,
     sid blob not null,
     send_attempt integer not null,
     outcome text not null,
@@ -100,7 +105,7 @@ create table message_history (
     created_at integer not null,
     finished_at integer not null
 ) strict, without rowid;
-create index message_history_by_session on message_history (sid);
+create index message_history_by_session on message_history (session_number);
 create index message_history_by_end on message_history (finished_at);
 
 -- Sessions of user-interactive authentication. `completed` holds names of stages, separated by blanks.

@@ -108,8 +108,9 @@ pub(super) fn enqueue(tx: &Connection, message: &OutboxMessage) -> Outcome<()> {
     change_one(
         tx,
         "outbox",
-        "insert into outbox (id, kind, medium, sid, send_attempt, language, created_at, not_before, tries)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "insert into outbox
+            (id, kind, medium, session_number, sid, send_attempt, language, created_at, not_before, tries)
+         select ?1, ?2, ?3, session_number, sid, ?5, ?6, ?7, ?8, ?9 from validation_sessions where sid = ?4",
         params![
             message.id.as_bytes(),
             message.kind.as_str(),
@@ -126,7 +127,11 @@ pub(super) fn enqueue(tx: &Connection, message: &OutboxMessage) -> Outcome<()> {
 
 /// Drops the messages of a session that no worker holds: a later one takes their place.
 pub(super) fn supersede(tx: &Connection, sid: SessionId, now: Timestamp) -> Outcome<()> {
-    let statement = tx.prepare_cached("select id from outbox where sid = ?1 and lease_id is null")?;
+    let statement = tx.prepare_cached(
+        "select id from outbox
+         where session_number = (select session_number from validation_sessions where sid = ?1)
+            and sid = ?1 and lease_id is null",
+    )?;
     let waiting = list(statement, [sid.as_bytes()], |row| {
         Columns::of("outbox", row).bytes("id").map(MessageId::from_bytes)
     })?;
@@ -148,8 +153,9 @@ pub(super) fn finish(
         tx,
         "message_history",
         "insert into message_history
-            (id, kind, medium, sid, send_attempt, outcome, reason, tries, created_at, finished_at)
-         select id, kind, medium, sid, send_attempt, ?2, ?3, tries, created_at, ?4 from outbox where id = ?1",
+            (id, kind, medium, session_number, sid, send_attempt, outcome, reason, tries, created_at, finished_at)
+         select id, kind, medium, session_number, sid, send_attempt, ?2, ?3, tries, created_at, ?4
+         from outbox where id = ?1",
         params![id.as_bytes(), outcome.as_str(), reason, now.as_millis()],
     )?;
     change_one(tx, "outbox", "delete from outbox where id = ?1", [id.as_bytes()])
@@ -158,10 +164,12 @@ pub(super) fn finish(
 /// After a message was given up: the session's attempt is the highest among those that were delivered or still wait.
 fn recompute_attempt(tx: &Connection, session: &ValidationSession) -> Outcome<()> {
     let statement = tx.prepare_cached(
-        "select max(send_attempt) from (
-            select send_attempt from outbox where sid = ?1
+        "with session as (select session_number, sid from validation_sessions where sid = ?1)
+         select max(send_attempt) from (
+            select send_attempt from session join outbox using (session_number, sid)
             union all
-            select send_attempt from message_history where sid = ?1 and outcome = 'delivered')",
+            select send_attempt from session join message_history using (session_number, sid)
+            where outcome = 'delivered')",
     )?;
     let remaining = find(statement, [session.sid.as_bytes()], |row| {
         Columns::of("message_history", row).optional_integer("send_attempt")

@@ -36,9 +36,10 @@ fn sweep(
     let limit = i64::try_from(retention.rows_per_sweep).unwrap_or(i64::MAX);
     let sessions = change(
         tx,
-        "delete from validation_sessions where rowid in (
-            select rowid from validation_sessions
-            where expires_at < ?1 and not exists (select 1 from outbox where outbox.sid = validation_sessions.sid)
+        "delete from validation_sessions where session_number in (
+            select session_number from validation_sessions as session
+            where expires_at < ?1 and not exists (
+                select 1 from outbox where outbox.session_number = session.session_number)
             order by expires_at limit ?2)",
         params![now.before(retention.sessions).as_millis(), limit],
     )?;

@@ -46,7 +46,7 @@ fn suppress(tx: &Connection, not_me: &NotMe, now: Timestamp) -> Outcome<bool> {
 /// request more than this rare wish does.
 fn waiting_for(tx: &Connection, address: AddressHash) -> Outcome<Vec<MessageId>> {
     let statement = tx.prepare_cached(
-        "select outbox.id from outbox join validation_sessions on validation_sessions.sid = outbox.sid
+        "select outbox.id from outbox join validation_sessions using (session_number, sid)
          where outbox.lease_id is null and validation_sessions.address_hash = ?1",
     )?;
     list(statement, [address.as_bytes()], |row| {

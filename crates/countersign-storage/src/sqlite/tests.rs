@@ -440,14 +440,12 @@ fn every_statement_prepares() {
 fn statements(source: &str) -> impl Iterator<Item = &str> {
     let literals = source.split('"').skip(1).step_by(2);
     literals.filter(|literal| {
-        ["select ", "insert ", "update ", "delete "].iter().any(|verb| literal.starts_with(verb))
+        ["select ", "insert ", "update ", "delete ", "with "].iter().any(|verb| literal.starts_with(verb))
     })
 }
 
 #[test]
 fn failures_of_the_database_as_a_whole_are_told_from_those_of_one_operation() {
-    let failure =
-        |code| Failure::Sqlite(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
     for code in [rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_IOERR, rusqlite::ffi::SQLITE_CORRUPT] {
         assert!(sqlite_failure(code).is_fatal(), "{code}");
     }
