@@ -1,0 +1,306 @@
+//! Which paths answer, to whom, and what every answer has in common.
+
+use std::fmt::Write as _;
+
+use axum::http::Method;
+use countersign::http::{Access, Route, Version, routes};
+use countersign_api::{
+    client::{
+        account::WHOAMI,
+        capabilities::CAPABILITIES,
+        login::LOGIN,
+        logout::{LOGOUT, LOGOUT_ALL},
+        threepid::{ADD, DELETE, EMAIL_REQUEST_TOKEN, THREEPIDS},
+    },
+    submit_token::SUBMIT_TOKEN,
+};
+use serde_json::json;
+
+use crate::{
+    support::TestNode,
+    wire::{Answer, Call, api},
+};
+
+/// What every answer says to browsers.
+const CORS: [(&str, &str); 4] = [
+    ("access-control-allow-origin", "*"),
+    ("access-control-allow-methods", "GET, POST, PUT, DELETE, OPTIONS"),
+    ("access-control-allow-headers", "Origin, X-Requested-With, Content-Type, Accept, Authorization"),
+    ("access-control-expose-headers", "Retry-After"),
+];
+
+/// The routes that ask for an access token, with a body that each of them takes.
+const TOKEN_ROUTES: [(Method, &str, &str); 7] = [
+    (Method::GET, CAPABILITIES, ""),
+    (Method::POST, LOGOUT, ""),
+    (Method::POST, LOGOUT_ALL, ""),
+    (Method::GET, WHOAMI, ""),
+    (Method::GET, THREEPIDS, ""),
+    (Method::POST, ADD, r#"{"sid": "x", "client_secret": "x"}"#),
+    (Method::POST, DELETE, r#"{"medium": "email", "address": "alice@example.org"}"#),
+];
+
+/// Every path under which a route answers.
+fn spellings(route: &Route) -> Vec<String> {
+    let bases: &[&str] = match route.version {
+        Version::V3 => &["/_api/client/v3", "/_api/client/r0", "/_matrix/client/v3", "/_matrix/client/r0"],
+        Version::None => &["/_api", "/_matrix"],
+    };
+    bases.iter().map(|base| format!("{base}{}", route.path)).collect()
+}
+
+/// Every path of the APIs.
+fn all_paths() -> Vec<String> {
+    let mut paths: Vec<_> = routes().iter().flat_map(spellings).chain([SUBMIT_TOKEN.to_owned()]).collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+#[track_caller]
+fn assert_for_browsers(answer: &Answer) {
+    for (name, value) in CORS {
+        assert_eq!(answer.header(name), Some(value), "{name} of {answer:?}");
+    }
+}
+
+#[track_caller]
+fn assert_json(answer: &Answer) {
+    assert_eq!(answer.header("content-type"), Some("application/json"), "{answer:?}");
+    assert!(answer.json().is_object(), "{answer:?}");
+}
+
+fn token_calls<'a>(node: &'a TestNode) -> impl Iterator<Item = (&'static str, Call)> + 'a {
+    TOKEN_ROUTES.into_iter().map(|(method, path, body)| (path, node.call(method, &api(path)).body(body)))
+}
+
+#[test]
+fn the_route_table_is_this() {
+    let mut table = String::new();
+    for Route { method, path, version, access } in routes() {
+        let version = match version {
+            Version::V3 => "v3, r0",
+            Version::None => "-",
+        };
+        let access = match access {
+            Access::Open => "open",
+            Access::Token => "token",
+        };
+        writeln!(table, "{:<5} {path:<36} {version:<7} {access}", method.as_str()).unwrap();
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[tokio::test]
+async fn every_route_answers_under_both_prefixes_and_both_versions() {
+    let node = TestNode::start_without_limits().await;
+    for route in routes() {
+        for path in spellings(&route) {
+            let answer = node.call(route.method.clone(), &path).send().await;
+            assert!(!matches!(answer.status, 404 | 405 | 500..), "{} {path}: {answer:?}", route.method);
+            assert_json(&answer);
+            assert_for_browsers(&answer);
+        }
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_are_unrecognized() {
+    let node = TestNode::start_without_limits().await;
+    for path in [
+        "/_api",
+        "/_api/client",
+        "/_api/client/v3",
+        "/_api/client/v1/login",
+        "/_api/client/v3/login/",
+        "/_api/client/v3//login",
+        "/_API/client/v3/login",
+        "/_api/client/v3/account/3pid/email/requesttoken",
+        "/_api/client/v3/account/3pid/email%2FrequestToken",
+        "/_api/client/v3/refresh",
+        "/_api/client/v3/account/3pid/bind",
+        "/_api/client/v3/versions",
+        "/_matrix/identity/v2",
+        "/_matrix/identity/api/v1/validate/msisdn/requestToken",
+        "/client/v3/login",
+        "/_countersign/v1/submit_token/",
+        "/_countersign/v1",
+        "/%00",
+        "/_api/client/v3/login%20",
+    ] {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+            let answer = node.call(method.clone(), path).send().await;
+            assert_eq!(answer.error(), (404, "M_UNRECOGNIZED".to_owned()), "{method} {path}");
+            assert_json(&answer);
+            assert_for_browsers(&answer);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_unrecognized() {
+    let node = TestNode::start_without_limits().await;
+    let known: Vec<_> = routes()
+        .iter()
+        .flat_map(|route| spellings(route).into_iter().map(|path| (path, route.method.clone())))
+        .collect();
+    for path in all_paths() {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+            let is_known = known.contains(&(path.clone(), method.clone()));
+            if is_known || (path == SUBMIT_TOKEN && method == Method::POST) {
+                continue;
+            }
+            let answer = node.call(method.clone(), &path).send().await;
+            assert_eq!(answer.error(), (405, "M_UNRECOGNIZED".to_owned()), "{method} {path}");
+            assert!(answer.headers.contains_key("allow"), "{method} {path}: {answer:?}");
+            assert_json(&answer);
+            assert_for_browsers(&answer);
+        }
+    }
+}
+
+#[tokio::test]
+async fn options_answers_every_path_at_once() {
+    let node = TestNode::start_without_limits().await;
+    for path in all_paths().into_iter().chain(["/_api/client/v3/nowhere".to_owned()]) {
+        let answer = node.call(Method::OPTIONS, &path).send().await;
+        assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{path}");
+        assert_for_browsers(&answer);
+    }
+}
+
+#[tokio::test]
+async fn options_has_no_effect() {
+    let node = TestNode::start().await;
+    let alice = node.register("alice").await;
+    for path in [LOGOUT, LOGOUT_ALL] {
+        node.call(Method::OPTIONS, &api(path)).token(&alice.access_token).send().await;
+    }
+    let body = json!({"client_secret": "monkeys", "email": "alice@example.org", "send_attempt": 1});
+    node.call(Method::OPTIONS, &api(EMAIL_REQUEST_TOKEN)).json(&body).send().await;
+    node.get(WHOAMI).token(&alice.access_token).send().await.ok();
+    // The first message is that of a request that came later.
+    node.ask_email("later", "later@example.org", 1).send().await.ok();
+    assert_eq!(node.mailer.wait_for(1).await[0].to, "later@example.org");
+}
+
+#[tokio::test]
+async fn every_kind_of_answer_is_json_for_browsers() {
+    let node = TestNode::start_with(|config| {
+        config.server.max_body_bytes = 1024;
+        config.limits.requests_per_network_burst = std::num::NonZeroU32::MIN;
+    })
+    .await;
+    let too_large = format!(r#"{{"email": "{}"}}"#, "a".repeat(2000));
+    let wrong_password = json!({
+        "type": "m.login.password",
+        "identifier": {"type": "m.id.user", "user": "nobody"},
+        "password": "wrong",
+    });
+    for (status, call) in [
+        (200, node.get(LOGIN)),
+        (200, node.ask_email("monkeys", "alice@example.org", 1)),
+        (400, node.post(EMAIL_REQUEST_TOKEN, &json!({}))),
+        (401, node.get(WHOAMI)),
+        (403, node.post(LOGIN, &wrong_password)),
+        (404, node.get("/nowhere")),
+        (405, node.call(Method::PUT, &api(LOGIN))),
+        (413, node.call(Method::POST, &api(EMAIL_REQUEST_TOKEN)).body(too_large)),
+        (429, node.ask_email("monkeys", "bob@example.org", 1)),
+    ] {
+        let answer = call.send().await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_json(&answer);
+        assert_for_browsers(&answer);
+    }
+    node.mailer.wait_for(1).await;
+}
+
+#[test]
+fn every_route_with_a_token_is_tested() {
+    let listed: Vec<_> = TOKEN_ROUTES.into_iter().map(|(method, path, _)| (method, path)).collect();
+    let asking: Vec<_> = routes()
+        .into_iter()
+        .filter(|route| route.access == Access::Token)
+        .map(|route| (route.method, route.path))
+        .collect();
+    assert_eq!(listed, asking, "TOKEN_ROUTES in tests/it/routes.rs and the route table differ");
+}
+
+#[tokio::test]
+async fn without_a_token_it_is_missing() {
+    let node = TestNode::start_without_limits().await;
+    let alice = node.register("alice").await;
+    for (path, call) in token_calls(&node) {
+        assert_eq!(call.send().await.error(), (401, "M_MISSING_TOKEN".to_owned()), "{path}");
+    }
+    let other_schemes =
+        [format!("Basic {}", alice.access_token), alice.access_token.clone(), "Bearer ".to_owned()];
+    for value in other_schemes {
+        for (path, call) in token_calls(&node) {
+            let answer = call.header("authorization", &value).send().await;
+            assert_eq!(answer.error(), (401, "M_MISSING_TOKEN".to_owned()), "{path} with {value:.6}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_in_the_query_is_no_token() {
+    let node = TestNode::start_without_limits().await;
+    let alice = node.register("alice").await;
+    for (method, path, body) in TOKEN_ROUTES {
+        let path = format!("{}?access_token={}", api(path), alice.access_token);
+        let answer = node.call(method, &path).body(body).send().await;
+        assert_eq!(answer.error(), (401, "M_MISSING_TOKEN".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_never_given_out_is_unknown() {
+    let node = TestNode::start_without_limits().await;
+    let alice = node.register("alice").await;
+    let longer = format!("{}x", alice.access_token);
+    for token in ["wrong", longer.as_str(), &"x".repeat(3000)] {
+        for (path, call) in token_calls(&node) {
+            let answer = call.token(token).send().await;
+            assert_eq!(answer.error(), (401, "M_UNKNOWN_TOKEN".to_owned()), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_logged_out_is_unknown() {
+    let node = TestNode::start_without_limits().await;
+    let alice = node.register("alice").await;
+    alice.client.logout().await.unwrap();
+    for (path, call) in token_calls(&node) {
+        let answer = call.token(&alice.access_token).send().await;
+        assert_eq!(answer.error(), (401, "M_UNKNOWN_TOKEN".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_scheme_of_a_token_is_read_in_any_case() {
+    let node = TestNode::start_without_limits().await;
+    let mut callers = 0;
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        for (path, call) in token_calls(&node) {
+            callers += 1;
+            let user = node.register(&format!("caller{callers}")).await;
+            let token = format!("{scheme} {}", user.access_token);
+            let answer = call.header("authorization", &token).send().await;
+            // Adding goes on to ask for a password, which has no errcode.
+            let is_let_in = answer.status == 200 || (path == ADD && answer.json().get("errcode").is_none());
+            assert!(is_let_in, "{path} with {scheme}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_token_is_judged_before_the_body() {
+    let node = TestNode::start_without_limits().await;
+    for (method, path, _) in TOKEN_ROUTES {
+        let answer = node.call(method, &api(path)).body("not JSON").send().await;
+        assert_eq!(answer.error(), (401, "M_MISSING_TOKEN".to_owned()), "{path}");
+    }
+}

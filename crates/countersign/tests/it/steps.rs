@@ -1,0 +1,151 @@
+//! Steps that many tests take on their way.
+
+use std::time::Duration;
+
+use countersign_api::{
+    client::threepid::{ADD, EMAIL_REQUEST_TOKEN, MSISDN_REQUEST_TOKEN, THREEPIDS},
+    submit_token::SUBMIT_TOKEN,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    support::{PASSWORD, TestNode, TestUser},
+    wire::{Answer, Call},
+};
+
+/// How long a test waits before it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl TestNode {
+    /// Asks for a token by mail.
+    pub(crate) fn ask_email(&self, client_secret: &str, email: &str, send_attempt: i64) -> Call {
+        let body = json!({"client_secret": client_secret, "email": email, "send_attempt": send_attempt});
+        self.post(EMAIL_REQUEST_TOKEN, &body)
+    }
+
+    /// Asks for a token by SMS.
+    pub(crate) fn ask_msisdn(&self, client_secret: &str, country: &str, number: &str, attempt: i64) -> Call {
+        let body = json!({
+            "client_secret": client_secret,
+            "country": country,
+            "phone_number": number,
+            "send_attempt": attempt,
+        });
+        self.post(MSISDN_REQUEST_TOKEN, &body)
+    }
+
+    /// Hands in a token.
+    pub(crate) fn submit(&self, sid: &str, client_secret: &str, token: &str) -> Call {
+        let body = json!({"sid": sid, "client_secret": client_secret, "token": token});
+        self.post_to(SUBMIT_TOKEN, &body)
+    }
+
+    /// Proves an address by mail; answers the session.
+    pub(crate) async fn validate_email(&self, client_secret: &str, email: &str) -> String {
+        let came = self.mailer.messages().len();
+        let sid = self.ask_email(client_secret, email, 1).send().await.ok_string("sid");
+        let mail = self.mailer.wait_for(came + 1).await.swap_remove(came);
+        let code = mail.code.expect("a mail to add an address carries a code");
+        self.submit(&sid, client_secret, &code).send().await.ok();
+        sid
+    }
+
+    /// Proves a phone number; answers the session.
+    pub(crate) async fn validate_msisdn(&self, client_secret: &str, country: &str, number: &str) -> String {
+        let came = self.sms.messages().len();
+        let sid = self.ask_msisdn(client_secret, country, number, 1).send().await.ok_string("sid");
+        let sms = self.sms.wait_for(came + 1).await.swap_remove(came);
+        self.submit(&sid, client_secret, &sms.code.expect("an SMS carries a code")).send().await.ok();
+        sid
+    }
+
+    /// Adds the address of a session to an account, with the account's password.
+    pub(crate) fn add(&self, user: &TestUser, sid: &str, client_secret: &str) -> Call {
+        let auth = password_auth(user, PASSWORD);
+        let body = json!({"sid": sid, "client_secret": client_secret, "auth": auth});
+        self.post(ADD, &body).token(&user.access_token)
+    }
+
+    /// Proves an address by mail and adds it to an account.
+    pub(crate) async fn give_email(&self, user: &TestUser, email: &str) {
+        let client_secret = format!("given_{}", self.mailer.messages().len());
+        let sid = self.validate_email(&client_secret, email).await;
+        self.add(user, &sid, &client_secret).send().await.ok();
+    }
+
+    /// Waits until no message is owed any more.
+    pub(crate) async fn until_outbox_is_empty(&self) {
+        self.until_none("select count(*) from outbox").await;
+    }
+
+    /// Waits until sending mail was tried this often, and what came of it is recorded.
+    pub(crate) async fn until_tried(&self, count: usize) {
+        self.mailer.wait_for_tries(count).await;
+        self.until_none("select count(*) from outbox where lease_id is not null").await;
+    }
+
+    /// Waits until a query counts nothing.
+    async fn until_none(&self, query: &str) {
+        let database = self.database();
+        let counted = || database.query_row(query, [], |row| row.get::<_, i64>(0)).expect("counted");
+        let emptied = tokio::time::timeout(PATIENCE, async {
+            while counted() != 0 {
+                tokio::task::yield_now().await;
+            }
+        });
+        assert!(emptied.await.is_ok(), "still not none: {query}");
+    }
+
+    /// How many messages were ever queued.
+    pub(crate) fn messages_queued(&self) -> i64 {
+        self.count("outbox") + self.count("message_history")
+    }
+
+    /// How many rows a table has.
+    pub(crate) fn count(&self, table: &str) -> i64 {
+        let query = format!("select count(*) from {table}");
+        self.database().query_row(&query, [], |row| row.get(0)).expect("counted")
+    }
+
+    /// The addresses of an account, each as `medium address`.
+    pub(crate) async fn addresses_of(&self, user: &TestUser) -> Vec<String> {
+        let listed = self.get(THREEPIDS).token(&user.access_token).send().await.ok();
+        let words = |entry: &Value| {
+            let word = |key: &str| entry[key].as_str().expect("a string").to_owned();
+            format!("{} {}", word("medium"), word("address"))
+        };
+        listed["threepids"].as_array().expect("a list").iter().map(words).collect()
+    }
+}
+
+/// `auth` with a password and without a session, as many clients send it at once.
+pub(crate) fn password_auth(user: &TestUser, password: &str) -> Value {
+    json!({
+        "type": "m.login.password",
+        "identifier": {"type": "m.id.user", "user": user.user_id},
+        "password": password,
+    })
+}
+
+/// The link token in a mail's link.
+pub(crate) fn link_token(link: &str) -> String {
+    let url = url::Url::parse(link).expect("a link is a URL");
+    let token = url.query_pairs().find(|(name, _)| name == "token").map(|(_, value)| value.into_owned());
+    token.unwrap_or_else(|| panic!("no token in the link's query: {link}"))
+}
+
+/// A code that is not this one.
+pub(crate) fn other_code(code: &str) -> String {
+    let number: u32 = code.parse().expect("a code is digits");
+    format!("{:06}", (number + 1) % 1_000_000)
+}
+
+/// Sends the same requests at once.
+pub(crate) async fn send_all(calls: Vec<Call>) -> Vec<Answer> {
+    let tasks: Vec<_> = calls.into_iter().map(|call| tokio::spawn(call.send())).collect();
+    let mut answers = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        answers.push(task.await.expect("sending does not panic"));
+    }
+    answers
+}
