@@ -48,7 +48,8 @@ pub struct FinishedMessage {
 
 /// Messages that are owed.
 ///
-/// Delivery is at least once: a lease that ran out hands its messages to the next worker.
+/// Delivery is at least once: a lease that ran out hands its messages to the next worker. A lease is stale once someone
+/// else took the message over or it was finished or given back; one that merely ran out still counts.
 #[async_trait]
 pub trait OutboxStore: Send + Sync {
     /// Takes up to `limit` messages that are due (`not_before <= now`) and not leased, or whose lease ran out
@@ -87,7 +88,8 @@ pub trait OutboxStore: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StorageError>;
 
-    /// When the next message of that medium is due or its lease runs out; `None` if none waits.
+    /// The first moment at which `lease` would find a message of that medium: one is due, or its lease has run out.
+    /// `None` if none waits.
     async fn next_due_at(&self, medium: Medium) -> Result<Option<Timestamp>, StorageError>;
 
     /// How many messages wait.
