@@ -136,7 +136,7 @@ impl Config {
         self.validation.check(self, &mut problems);
         self.limits.check(&mut problems);
         self.outbox.check(&mut problems);
-        self.retention.check(&mut problems);
+        self.retention.check(self, &mut problems);
         self.log.check(&mut problems);
         problems.into_vec()
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::duration;
 use super::error::Problems;
+use super::{Config, duration};
 
 /// How long finished things are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -33,7 +33,11 @@ impl Default for RetentionConfig {
 }
 
 impl RetentionConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+    pub(super) fn check(&self, config: &Config, problems: &mut Problems) {
+        if self.finished_messages < config.validation.session_lifetime {
+            let message = "must not be shorter than validation.session_lifetime: a session must know what was delivered";
+            problems.add("retention.finished_messages", message);
+        }
         if self.interval < Duration::from_secs(1) {
             problems.add("retention.interval", "must be at least \"1s\"");
         }
