@@ -148,8 +148,8 @@ fn bad_next_links(body: &Value) -> Vec<(Value, &'static str)> {
 async fn a_body_that_is_no_object_has_its_own_error_on_every_route() {
     let node = TestNode::start_without_limits().await;
     let alice = node.register("alice").await;
-    let deep = "[".repeat(20_000) + &"]".repeat(20_000);
-    let deep_object = r#"{"a":"#.repeat(5_000) + "1" + &"}".repeat(5_000);
+    let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let deep_object = format!("{}1{}", r#"{"a":"#.repeat(5_000), "}".repeat(5_000));
     let cases: [(&[u8], &str); 21] = [
         (b"", NOT_JSON),
         (b" ", NOT_JSON),

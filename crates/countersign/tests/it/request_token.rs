@@ -7,11 +7,7 @@ use countersign::config::Countries;
 use countersign_api::client::threepid::{EMAIL_REQUEST_TOKEN, MSISDN_REQUEST_TOKEN};
 use serde_json::{Value, json};
 
-use crate::{steps::send_all, support::TestNode, wire::Answer};
-
-fn keys(answer: &Answer) -> Vec<String> {
-    answer.ok().as_object().expect("an object").keys().cloned().collect()
-}
+use crate::{steps::send_all, support::TestNode};
 
 #[tokio::test]
 async fn the_answer_names_a_session_and_where_to_hand_in_the_code() {
@@ -19,7 +15,7 @@ async fn the_answer_names_a_session_and_where_to_hand_in_the_code() {
     let by_mail = node.ask_email("monkeys", "alice@example.org", 1).send().await;
     let by_sms = node.ask_msisdn("monkeys", "GB", "07700900001", 1).send().await;
     for answer in [&by_mail, &by_sms] {
-        assert_eq!(keys(answer), ["sid", "submit_url"]);
+        assert_eq!(answer.ok_keys(), ["sid", "submit_url"]);
         let sid = answer.ok_string("sid");
         let fits = |c: char| c.is_ascii_alphanumeric() || ".=_-".contains(c);
         assert!((22..=255).contains(&sid.len()) && sid.chars().all(fits), "{sid}");
@@ -47,7 +43,7 @@ async fn a_mail_without_a_code_leaves_nothing_to_hand_in() {
     })
     .await;
     let answer = node.ask_email("monkeys", "alice@example.org", 1).send().await;
-    assert_eq!(keys(&answer), ["sid"]);
+    assert_eq!(answer.ok_keys(), ["sid"]);
     let mail = node.mailer.wait_for(1).await.swap_remove(0);
     assert!(mail.code.is_none() && mail.link.is_some());
 }
@@ -257,8 +253,7 @@ async fn an_address_on_any_account_is_in_use_even_for_its_owner() {
     ] {
         let answer = call.send().await;
         answer.expect_error(400, "M_THREEPID_IN_USE");
-        let keys: Vec<_> = answer.json().as_object().unwrap().keys().cloned().collect();
-        assert_eq!(keys, ["errcode", "error"]);
+        assert_eq!(answer.json().as_object().unwrap().len(), 2, "{answer:?}");
     }
     assert_eq!(node.messages_queued(), 2);
 }
@@ -281,8 +276,8 @@ async fn the_seeds_own_examples_work() {
         "phone_number": "07700900001",
         "send_attempt": 1,
     });
-    assert_eq!(keys(&node.post(EMAIL_REQUEST_TOKEN, &email).send().await), ["sid", "submit_url"]);
-    assert_eq!(keys(&node.post(MSISDN_REQUEST_TOKEN, &msisdn).send().await), ["sid", "submit_url"]);
+    assert_eq!(node.post(EMAIL_REQUEST_TOKEN, &email).send().await.ok_keys(), ["sid", "submit_url"]);
+    assert_eq!(node.post(MSISDN_REQUEST_TOKEN, &msisdn).send().await.ok_keys(), ["sid", "submit_url"]);
     node.mailer.wait_for(1).await;
     node.sms.wait_for(1).await;
 }

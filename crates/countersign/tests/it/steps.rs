@@ -98,13 +98,16 @@ impl TestNode {
 
     /// How many messages were ever queued.
     pub(crate) fn messages_queued(&self) -> i64 {
-        self.count("outbox") + self.count("message_history")
+        self.counted("select (select count(*) from outbox) + (select count(*) from message_history)")
     }
 
     /// How many rows a table has.
     pub(crate) fn count(&self, table: &str) -> i64 {
-        let query = format!("select count(*) from {table}");
-        self.database().query_row(&query, [], |row| row.get(0)).expect("counted")
+        self.counted(&format!("select count(*) from {table}"))
+    }
+
+    fn counted(&self, query: &str) -> i64 {
+        self.database().query_row(query, [], |row| row.get(0)).expect("counted")
     }
 
     /// The addresses of an account, each as `medium address`.

@@ -119,6 +119,15 @@ impl Answer {
         self.json()
     }
 
+    /// The keys of the body of a success, sorted.
+    #[track_caller]
+    pub(crate) fn ok_keys(&self) -> Vec<String> {
+        let body = self.ok();
+        let mut keys: Vec<_> = body.as_object().expect("an object").keys().cloned().collect();
+        keys.sort();
+        keys
+    }
+
     /// A string of the body of a success.
     #[track_caller]
     pub(crate) fn ok_string(&self, key: &str) -> String {
