@@ -92,11 +92,12 @@ impl SqliteStorage {
         drop(connection);
     }
 
-    /// Carries out an operation that may write. It goes on even if the caller stops waiting.
+    /// Carries out an operation that may write. It goes on even if the caller stops waiting, and may begin again after
+    /// it was undone.
     async fn write<T, F>(&self, operation: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+        F: FnMut(&Connection) -> Outcome<T> + Send + 'static,
     {
         self.writer.run(operation).await
     }

@@ -21,7 +21,7 @@ impl KeyStore for SqliteStorage {
         self.write(move |tx| {
             let insert = "insert or ignore into index_keys (id, sealed_key) values (1, ?1)";
             change(tx, insert, [sealed.as_bytes()])?;
-            Ok(find_index_key(tx)?.unwrap_or(sealed))
+            Ok(find_index_key(tx)?.unwrap_or_else(|| sealed.clone()))
         })
         .await
     }

@@ -18,7 +18,7 @@ const BUDGETS_SEEN_PER_ROW: usize = 4;
 impl RetentionStore for SqliteStorage {
     async fn sweep(&self, retention: Retention, now: Timestamp) -> Result<Swept, StorageError> {
         let after = self.budgets_swept().clone();
-        let (swept, until) = self.write(move |tx| sweep(tx, &retention, now, after)).await?;
+        let (swept, until) = self.write(move |tx| sweep(tx, &retention, now, after.clone())).await?;
         *self.budgets_swept() = until;
         Ok(swept)
     }

@@ -52,11 +52,12 @@ async fn budgets(storage: &SqliteStorage) -> Vec<String> {
 async fn hold_writer(storage: &Arc<SqliteStorage>) -> std::sync::mpsc::Sender<()> {
     let (release, released) = std::sync::mpsc::channel();
     let (began, has_begun) = oneshot::channel();
+    let mut began = Some(began);
     let storage = Arc::clone(storage);
     tokio::spawn(async move {
         storage
             .write(move |_| {
-                began.send(()).unwrap();
+                began.take().unwrap().send(()).unwrap();
                 let _ = released.recv();
                 Ok(())
             })
@@ -72,7 +73,7 @@ async fn run_in_one_commit<F>(
     operations: Vec<F>,
 ) -> Vec<Result<(), StorageError>>
 where
-    F: FnOnce(&Connection) -> Outcome<()> + Send + 'static,
+    F: FnMut(&Connection) -> Outcome<()> + Send + 'static,
 {
     let release = hold_writer(storage).await;
     let mut waiting = Vec::new();
@@ -99,7 +100,7 @@ fn futures_now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     }
 }
 
-type BoxedOperation = Box<dyn FnOnce(&Connection) -> Outcome<()> + Send>;
+type BoxedOperation = Box<dyn FnMut(&Connection) -> Outcome<()> + Send>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn error_or_panic_in_one_operation_undoes_that_one_alone() {

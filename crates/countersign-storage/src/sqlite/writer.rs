@@ -1,7 +1,8 @@
 //! The thread that writes: operations that wait at the same moment share one transaction, hence one sync.
 //!
-//! Each has a savepoint of its own, so that an error or panic undoes that operation alone. Answers are given after the
-//! commit. A failure of the transaction as a whole fails every operation in it.
+//! An error or panic undoes that operation alone. A savepoint for each would do, but makes SQLite copy every page that an
+//! operation changes, so they are taken only once an operation did fail: then all begin again, apart. Answers are given
+//! after the commit. A failure of the transaction as a whole fails every operation in it.
 
 use std::{
     io,
@@ -49,17 +50,17 @@ impl Writer {
         Ok(Self { queue, closed: AtomicBool::new(false), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Carries out an operation and answers once it is durable.
+    /// Carries out an operation and answers once it is durable. It may be undone and begin again before that.
     pub(super) async fn run<T, F>(&self, operation: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+        F: FnMut(&Connection) -> Outcome<T> + Send + 'static,
     {
         if self.closed.load(Ordering::Acquire) {
             return Err(StorageError::Closed);
         }
         let (answer, answered) = oneshot::channel();
-        let job = Operation { operation: Some(operation), outcome: None, answer };
+        let job = Operation { operation, outcome: None, answer };
         self.queue.try_send(Message::Job(Box::new(job))).map_err(|error| match error {
             TrySendError::Full(_) => StorageError::Overloaded,
             TrySendError::Disconnected(_) => StorageError::Closed,
@@ -100,7 +101,7 @@ enum Verdict {
 }
 
 struct Operation<T, F> {
-    operation: Option<F>,
+    operation: F,
     outcome: Option<Result<T, StorageError>>,
     answer: oneshot::Sender<Result<T, StorageError>>,
 }
@@ -108,11 +109,10 @@ struct Operation<T, F> {
 impl<T, F> Job for Operation<T, F>
 where
     T: Send,
-    F: FnOnce(&Connection) -> Outcome<T> + Send,
+    F: FnMut(&Connection) -> Outcome<T> + Send,
 {
     fn run(&mut self, tx: &Connection) -> Verdict {
-        let operation = self.operation.take().expect("an operation is carried out once");
-        let outcome = catch_unwind(AssertUnwindSafe(|| operation(tx)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| (self.operation)(tx)));
         let outcome = outcome.unwrap_or_else(|payload| Err(Failure::panicked(payload)));
         let (outcome, verdict) = match outcome {
             Ok(value) => (Ok(value), Verdict::Keep),
@@ -187,13 +187,30 @@ impl WriterThread {
 
     fn transact(&self, batch: &mut [Box<dyn Job>]) -> Outcome<()> {
         change(&self.connection, "begin immediate", [])?;
-        for job in batch {
-            self.run_apart(job.as_mut())?;
+        if !self.run_together(batch)? {
+            change(&self.connection, "rollback", [])?;
+            change(&self.connection, "begin immediate", [])?;
+            for job in batch {
+                self.run_apart(job.as_mut())?;
+            }
         }
         change(&self.connection, "commit", [])?;
         Ok(())
     }
 
+    /// Answers whether every operation wants to keep its changes; if not, nothing of the transaction may be kept.
+    fn run_together(&self, batch: &mut [Box<dyn Job>]) -> Outcome<bool> {
+        for job in batch {
+            match job.run(&self.connection) {
+                Verdict::Keep => {}
+                Verdict::Undo => return Ok(false),
+                Verdict::Abort(failure) => return Err(failure),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Undoes the operation if it fails, and only that one.
     fn run_apart(&self, job: &mut dyn Job) -> Outcome<()> {
         change(&self.connection, "savepoint job", [])?;
         match job.run(&self.connection) {

@@ -81,8 +81,9 @@ fn write(connection: &Connection, numbers: std::ops::Range<u64>) -> Result<()> {
          values (?1, ?2, 'add_threepid', 'email', ?3, ?4, ?5, 'k1', ?6, 0, ?7, 1, ?8, 1, 0, 0)",
     )?;
     let mut message: CachedStatement<'_> = connection.prepare_cached(
-        "insert into outbox (id, kind, medium, sid, send_attempt, language, created_at, not_before, tries)
-         values (?1, 'validation', 'email', ?2, 1, 'en', ?3, ?3, 0)",
+        "insert into outbox
+            (id, kind, medium, session_number, sid, send_attempt, language, created_at, not_before, tries)
+         values (?1, 'validation', 'email', ?2, ?3, 1, 'en', ?4, ?4, 0)",
     )?;
     for number in numbers {
         let mut scattered = Scattered(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
@@ -102,7 +103,7 @@ fn write(connection: &Connection, numbers: std::ops::Range<u64>) -> Result<()> {
         // Ids of messages begin with the time.
         let mut id: [u8; 16] = scattered.bytes();
         id[..6].copy_from_slice(&now.to_be_bytes()[2..]);
-        message.execute(params![id, sid, now])?;
+        message.execute(params![id, connection.last_insert_rowid(), sid, now])?;
     }
     Ok(())
 }
