@@ -52,7 +52,6 @@ async fn add_errors_of_every_route(node: &TestNode, table: &mut Table) {
     table.send("an unknown access token", node.get(WHOAMI).token("wrong")).await;
     table.send("a body that is no JSON", email("{")).await;
     table.send("a body that is no object", email("[]")).await;
-    table.send("a value that is no object", email(r#"{"auth": 1}"#)).await;
     table.send("a value that should be an object", node.post(REGISTER, &json!({"auth": 1}))).await;
     table.send("a missing key", email("{}")).await;
     table.send("a value of the wrong type", email(r#"{"client_secret": 1}"#)).await;
@@ -101,12 +100,12 @@ async fn add_errors_of_asking(node: &TestNode, table: &mut Table) {
 
 async fn add_errors_of_submitting(node: &TestNode, table: &mut Table) {
     let sid = node.ask_email("monkeys", "bob@example.org", 1).send().await.ok_string("sid");
-    let code = node.mailer.wait_for(1).await.swap_remove(0).code.unwrap();
+    let code = node.mailer.wait_for(1).await.swap_remove(0).code.expect("a code");
     table.send("an unknown session", node.submit("unknown", "monkeys", &code)).await;
     table.send("a wrong client secret", node.submit(&sid, "other", &code)).await;
     table.send("a token that is too long", node.submit(&sid, "monkeys", &"x".repeat(256))).await;
     table.send("a wrong token", node.submit(&sid, "monkeys", &other_code(&code))).await;
-    node.advance(std::time::Duration::from_secs(3600));
+    node.let_pass(std::time::Duration::from_secs(3600)).await;
     table.send("a code that is too old", node.submit(&sid, "monkeys", &code)).await;
     for _ in 0..4 {
         node.submit(&sid, "monkeys", "wrong").send().await;

@@ -39,9 +39,9 @@ async fn an_address_gets_five_messages_an_hour_whoever_asks() {
     assert_eq!(wait_of(&limited), 12 * 60);
     // Others get theirs.
     ask(&node, "bob@example.org", 6).send().await.ok();
-    node.advance(12 * MINUTE - Duration::from_millis(1));
+    node.let_pass(12 * MINUTE - Duration::from_millis(1)).await;
     assert_eq!(wait_of(&ask(&node, "alice@example.org", 7).send().await), 1);
-    node.advance(Duration::from_millis(1));
+    node.let_pass(Duration::from_millis(1)).await;
     ask(&node, "alice@example.org", 8).send().await.ok();
     node.mailer.wait_for(7).await;
     assert_eq!(node.messages_queued(), 7);
@@ -52,11 +52,11 @@ async fn an_address_gets_ten_messages_a_day() {
     let node = TestNode::start().await;
     for count in 0..10 {
         if count == 5 {
-            node.advance(HOUR);
+            node.let_pass(HOUR).await;
         }
         ask(&node, "alice@example.org", count).send().await.ok();
     }
-    node.advance(HOUR);
+    node.let_pass(HOUR).await;
     // A tenth of a day after the first, of which two hours are over.
     assert_eq!(wait_of(&ask(&node, "alice@example.org", 10).send().await), 24 * 60);
     node.mailer.wait_for(10).await;
@@ -85,7 +85,7 @@ async fn what_is_limited_changes_nothing() {
     for _ in 0..3 {
         wait_of(&node.ask_email("monkeys", "alice@example.org", 9).send().await);
     }
-    node.advance(12 * MINUTE);
+    node.let_pass(12 * MINUTE).await;
     // Neither the attempt nor the refusals count.
     node.ask_email("monkeys", "alice@example.org", 6).send().await.ok();
     node.until_outbox_is_empty().await;
@@ -119,7 +119,7 @@ async fn a_network_gets_ten_at_once_then_one_each_two_minutes() {
     }
     assert_eq!(wait_of(&from(10, "198.51.100.7").send().await), 120);
     from(11, "198.51.100.8").send().await.ok();
-    node.advance(2 * MINUTE);
+    node.let_pass(2 * MINUTE).await;
     from(12, "198.51.100.7").send().await.ok();
     wait_of(&from(13, "198.51.100.7").send().await);
     node.until_outbox_is_empty().await;

@@ -202,7 +202,7 @@ async fn wrong_passwords_close_an_account_for_a_while_and_no_other() {
     // Who is logged in stays so, and other accounts go on.
     node.get(WHOAMI).token(&alice.access_token).send().await.ok();
     log_in(&node, &user("bob"), PASSWORD).send().await.ok();
-    node.advance(Duration::from_secs(1200));
+    node.let_pass(Duration::from_secs(1200)).await;
     log_in(&node, &user("alice"), PASSWORD).send().await.ok();
 }
 
@@ -218,6 +218,6 @@ async fn a_network_logs_in_only_so_often() {
     from("198.51.100.7").send().await.ok();
     from("198.51.100.7").send().await.expect_error(429, "M_LIMIT_EXCEEDED");
     from("198.51.100.8").send().await.ok();
-    node.advance(Duration::from_secs(30));
+    node.let_pass(Duration::from_secs(30)).await;
     from("198.51.100.7").send().await.ok();
 }

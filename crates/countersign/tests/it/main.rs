@@ -7,6 +7,7 @@ mod dart_client;
 mod dev;
 mod error_table;
 mod first_light;
+mod health;
 mod limits;
 mod login;
 mod logout;

@@ -10,7 +10,7 @@ use crate::{support::TestNode, wire::Answer};
 async fn start() -> TestNode {
     let node = TestNode::start_with(|config| {
         config.privacy.hide_accounts = true;
-        config.limits.requests_per_network_burst = std::num::NonZeroU32::new(30).unwrap();
+        config.limits.requests_per_network_burst = std::num::NonZeroU32::new(30).expect("not 0");
     })
     .await;
     let alice = node.register("alice").await;

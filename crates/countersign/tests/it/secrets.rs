@@ -36,7 +36,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -47,7 +47,7 @@ impl Write for Log {
 
 impl Log {
     fn bytes(&self) -> Vec<u8> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().expect("not poisoned").clone()
     }
 }
 
@@ -108,7 +108,7 @@ async fn converse(node: &TestNode) -> Secrets {
     }
 
     let asked = node.post(REGISTER, &json!({"username": "dagobert"})).send().await.json();
-    let session = asked["session"].as_str().unwrap();
+    let session = asked["session"].as_str().expect("a session");
     secrets.add("session of registering", session);
     let body = json!({
         "username": "dagobert",
@@ -129,9 +129,9 @@ async fn converse(node: &TestNode) -> Secrets {
     });
     let sid = node.post(EMAIL_REQUEST_TOKEN, &body).token(&token).send().await.ok_string("sid");
     let mail = node.mailer.wait_for(1).await.swap_remove(0);
-    let code = mail.code.unwrap();
+    let code = mail.code.expect("a code");
     secrets.add("code by mail", &code);
-    secrets.add_link(&mail.link.unwrap());
+    secrets.add_link(&mail.link.expect("a link"));
     let not_me = mail.text.split_whitespace().find(|word| word.contains("/not-me")).expect("a not-me link");
     secrets.add_link(not_me);
     let wrong = node.submit(&sid, CLIENT_SECRET, &other_code(&code)).send().await;
@@ -140,7 +140,7 @@ async fn converse(node: &TestNode) -> Secrets {
 
     let asked =
         node.post(ADD, &json!({"sid": sid, "client_secret": CLIENT_SECRET})).token(&token).send().await;
-    let session = asked.json()["session"].as_str().unwrap().to_owned();
+    let session = asked.json()["session"].as_str().expect("a session").to_owned();
     secrets.add("session of adding", &session);
     for (password, status) in [("wrong-but-telling", 401), (PASSWORD, 200)] {
         let auth = json!({
@@ -156,7 +156,7 @@ async fn converse(node: &TestNode) -> Secrets {
     secrets.add("another client secret", "another-secret-too");
 
     let sid = node.ask_msisdn(CLIENT_SECRET, "GB", "07700 900123", 1).send().await.ok_string("sid");
-    let code = node.sms.wait_for(1).await.swap_remove(0).code.unwrap();
+    let code = node.sms.wait_for(1).await.swap_remove(0).code.expect("a code");
     secrets.add("code by SMS", &code);
     node.submit(&sid, CLIENT_SECRET, &code).send().await.ok();
 
@@ -183,6 +183,14 @@ async fn converse(node: &TestNode) -> Secrets {
     secrets
 }
 
+/// All that the node wrote into its folder but the database.
+fn files_beside_the_database(node: &TestNode) -> Vec<u8> {
+    let entries =
+        std::fs::read_dir(node.folder()).expect("readable").map(|entry| entry.expect("readable").path());
+    let others = entries.filter(|path| !path.to_string_lossy().contains("countersign.db"));
+    others.flat_map(|path| std::fs::read(path).expect("readable")).collect()
+}
+
 #[tokio::test]
 async fn neither_database_nor_log_holds_a_secret_in_clear() {
     let log = LOG.clone();
@@ -191,6 +199,8 @@ async fn neither_database_nor_log_holds_a_secret_in_clear() {
     let running = node.database_bytes();
     node.stop();
     let stopped = node.database_bytes();
+    let beside = files_beside_the_database(&node);
+    assert_eq!(secrets.found_in(&beside), [""; 0], "in the node's other files");
     for (place, bytes) in [("database of a running node", &running), ("database at rest", &stopped)] {
         assert!(bytes.windows(8).any(|window| window == b"dagobert"), "{place} was not read");
         assert_eq!(secrets.found_in(bytes), [""; 0], "in the {place}");

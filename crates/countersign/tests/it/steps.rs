@@ -9,12 +9,15 @@ use countersign_api::{
 use serde_json::{Value, json};
 
 use crate::{
-    support::{PASSWORD, TestNode, TestUser},
+    support::{TestNode, TestUser},
     wire::{Answer, Call},
 };
 
 /// How long a test waits before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Counts the messages that a worker holds.
+const LEASED: &str = "select count(*) from outbox where lease_id is not null";
 
 impl TestNode {
     /// Asks for a token by mail.
@@ -61,7 +64,7 @@ impl TestNode {
 
     /// Adds the address of a session to an account, with the account's password.
     pub(crate) fn add(&self, user: &TestUser, sid: &str, client_secret: &str) -> Call {
-        let auth = password_auth(user, PASSWORD);
+        let auth = user.password_auth(None);
         let body = json!({"sid": sid, "client_secret": client_secret, "auth": auth});
         self.post(ADD, &body).token(&user.access_token)
     }
@@ -78,10 +81,16 @@ impl TestNode {
         self.until_none("select count(*) from outbox").await;
     }
 
+    /// Lets time pass once no message is on its way: a long jump would end a worker's hold on it, and it would go twice.
+    pub(crate) async fn let_pass(&self, duration: Duration) {
+        self.until_none(LEASED).await;
+        self.advance(duration);
+    }
+
     /// Waits until sending mail was tried this often, and what came of it is recorded.
     pub(crate) async fn until_tried(&self, count: usize) {
         self.mailer.wait_for_tries(count).await;
-        self.until_none("select count(*) from outbox where lease_id is not null").await;
+        self.until_none(LEASED).await;
     }
 
     /// Waits until a query counts nothing.

@@ -25,7 +25,7 @@ async fn send_mail(node: &TestNode, client_secret: &str, email: &str) -> Sent {
     let came = node.mailer.messages().len();
     let sid = node.ask_email(client_secret, email, 1).send().await.ok_string("sid");
     let mail = node.mailer.wait_for(came + 1).await.swap_remove(came);
-    Sent { sid, code: mail.code.unwrap(), link_token: link_token(&mail.link.unwrap()) }
+    Sent { sid, code: mail.code.expect("a code"), link_token: link_token(&mail.link.expect("a link")) }
 }
 
 #[track_caller]
@@ -174,7 +174,7 @@ async fn an_unknown_session_and_a_wrong_secret_are_one_answer() {
     node.submit(&sid, "monkeys", &code).send().await.ok();
     let wrong_secret = node.submit(&sid, "other", &code).send().await;
     assert_eq!(unknown.text, wrong_secret.text);
-    node.advance(DAY + TICK);
+    node.let_pass(DAY + TICK).await;
     let wrong_secret = node.submit(&sid, "other", &code).send().await;
     assert_eq!(unknown.text, wrong_secret.text);
 }
@@ -183,7 +183,7 @@ async fn an_unknown_session_and_a_wrong_secret_are_one_answer() {
 async fn a_code_that_is_too_old_asks_for_a_resend_which_works() {
     let node = TestNode::start().await;
     let Sent { sid, code, .. } = send_mail(&node, "monkeys", "alice@example.org").await;
-    node.advance(30 * MINUTE + TICK);
+    node.let_pass(30 * MINUTE + TICK).await;
     let late = node.submit(&sid, "monkeys", &code).send().await;
     late.expect_error(400, "M_SESSION_EXPIRED");
     assert_eq!(late.json()["resend"], json!(true));
@@ -191,7 +191,7 @@ async fn a_code_that_is_too_old_asks_for_a_resend_which_works() {
     let fresh = node.mailer.wait_for(2).await.swap_remove(1).code.unwrap();
     node.submit(&sid, "monkeys", &fresh).send().await.ok();
     // Validated, it stays so.
-    node.advance(31 * MINUTE);
+    node.let_pass(31 * MINUTE).await;
     node.submit(&sid, "monkeys", &fresh).send().await.ok();
 }
 
@@ -201,9 +201,9 @@ async fn a_code_works_to_the_end_of_its_life() {
     let mail = send_mail(&node, "monkeys", "alice@example.org").await;
     let sid = node.ask_msisdn("monkeys", "GB", "07700900001", 1).send().await.ok_string("sid");
     let code = node.sms.wait_for(1).await.swap_remove(0).code.unwrap();
-    node.advance(10 * MINUTE);
+    node.let_pass(10 * MINUTE).await;
     node.submit(&sid, "monkeys", &code).send().await.ok();
-    node.advance(20 * MINUTE);
+    node.let_pass(20 * MINUTE).await;
     node.submit(&mail.sid, "monkeys", &mail.code).send().await.ok();
 }
 
@@ -212,7 +212,7 @@ async fn an_old_sms_code_asks_for_a_resend_after_ten_minutes() {
     let node = TestNode::start().await;
     let sid = node.ask_msisdn("monkeys", "GB", "07700900001", 1).send().await.ok_string("sid");
     let code = node.sms.wait_for(1).await.swap_remove(0).code.unwrap();
-    node.advance(10 * MINUTE + TICK);
+    node.let_pass(10 * MINUTE + TICK).await;
     let late = node.submit(&sid, "monkeys", &code).send().await;
     late.expect_error(400, "M_SESSION_EXPIRED");
     assert_eq!(late.json()["resend"], json!(true));
@@ -223,18 +223,18 @@ async fn a_links_token_works_for_a_day_and_then_the_session_is_over() {
     let node = TestNode::start().await;
     let early = send_mail(&node, "monkeys", "alice@example.org").await;
     let late = send_mail(&node, "monkeys", "bob@example.org").await;
-    node.advance(DAY);
+    node.let_pass(DAY).await;
     node.submit(&early.sid, "monkeys", &early.link_token).send().await.ok();
-    node.advance(TICK);
+    node.let_pass(TICK).await;
     for token in [&late.link_token, &late.code] {
         let answer = node.submit(&late.sid, "monkeys", token).send().await;
         answer.expect_error(400, "M_SESSION_EXPIRED");
         assert_eq!(answer.json().get("resend"), None);
     }
     // Validation began a day of its own.
-    node.advance(DAY - TICK);
+    node.let_pass(DAY - TICK).await;
     node.submit(&early.sid, "monkeys", &early.link_token).send().await.ok();
-    node.advance(TICK);
+    node.let_pass(TICK).await;
     node.submit(&early.sid, "monkeys", &early.link_token).send().await.expect_error(400, "M_SESSION_EXPIRED");
 }
 

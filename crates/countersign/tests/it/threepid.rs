@@ -41,7 +41,7 @@ async fn what_was_added_is_listed_in_its_canonical_form_with_its_times() {
     let alice = node.register("alice").await;
     let sid = node.validate_email("monkeys", "Strauß@Example.org").await;
     let phone = node.validate_msisdn("monkeys", "GB", "07700 900001").await;
-    node.advance(HOUR);
+    node.let_pass(HOUR).await;
     node.add(&alice, &sid, "monkeys").send().await.ok();
     node.add(&alice, &phone, "monkeys").send().await.ok();
     let listed = node.get(THREEPIDS).token(&alice.access_token).send().await.ok();
@@ -145,7 +145,7 @@ async fn a_session_of_authentication_is_bound_to_its_request_and_user() {
     node.post("/register", &dummy).send().await.expect_error(403, "M_FORBIDDEN");
     let unknown = add_body(&node, &alice, &body(&alice, &json!("unknown"))).send().await;
     unknown.expect_error(400, "M_INVALID_PARAM");
-    node.advance(DAY + TICK);
+    node.let_pass(DAY + TICK).await;
     let expired = add_body(&node, &alice, &body(&alice, &of_alice)).send().await;
     expired.expect_error(400, "M_INVALID_PARAM");
 }
@@ -171,7 +171,7 @@ async fn a_session_that_proves_nothing_is_refused_with_400_after_the_password() 
         let body = json!({"sid": sid, "client_secret": secret});
         assert_eq!(add_body(&node, &alice, &body).send().await.status, 401);
     }
-    node.advance(DAY + TICK);
+    node.let_pass(DAY + TICK).await;
     let answer = node.add(&alice, &validated, "monkeys").send().await;
     answer.expect_error(400, "M_THREEPID_AUTH_FAILED");
     assert!(node.addresses_of(&alice).await.is_empty());

@@ -40,6 +40,11 @@ impl TestNode {
         Call(HTTP.request(method, format!("{}{path}", self.url)))
     }
 
+    /// A request to the operator's listener.
+    pub(crate) fn call_operator(&self, method: Method, path: &str) -> Call {
+        Call(HTTP.request(method, format!("{}{path}", self.operator_url)))
+    }
+
     /// `GET` of a route of the client API.
     pub(crate) fn get(&self, path: &str) -> Call {
         self.call(Method::GET, &api(path))

@@ -75,7 +75,7 @@ async fn a_resend_after_half_the_codes_life_brings_a_new_code_and_the_same_link(
     let node = TestNode::start().await;
     let sid = node.ask_email("monkeys", "alice@example.org", 1).send().await.ok_string("sid");
     let first = node.mailer.wait_for(1).await.swap_remove(0);
-    node.advance(15 * MINUTE);
+    node.let_pass(15 * MINUTE).await;
     node.ask_email("monkeys", "alice@example.org", 2).send().await.ok();
     let second = node.mailer.wait_for(2).await.swap_remove(1);
     assert_eq!(first.link, second.link);
@@ -93,9 +93,9 @@ async fn a_session_that_expired_makes_room_for_a_new_one() {
     let ask = || node.ask_email("monkeys", "alice@example.org", 1);
     let first = ask().send().await.ok_string("sid");
     node.mailer.wait_for(1).await;
-    node.advance(DAY);
+    node.let_pass(DAY).await;
     assert_eq!(ask().send().await.ok_string("sid"), first);
-    node.advance(TICK);
+    node.let_pass(TICK).await;
     assert_ne!(ask().send().await.ok_string("sid"), first);
     node.mailer.wait_for(2).await;
     assert_eq!(node.messages_queued(), 2);

@@ -22,9 +22,9 @@ impl TestNode {
     fn fates(&self) -> Vec<(i64, String)> {
         let database = self.database();
         let query = "select send_attempt, outcome from message_history order by send_attempt, finished_at";
-        let mut statement = database.prepare(query).unwrap();
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        rows.map(Result::unwrap).collect()
+        let mut statement = database.prepare(query).expect("SQL");
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+        rows.map(|row| row.expect("a row")).collect()
     }
 }
 
@@ -76,7 +76,7 @@ async fn a_message_that_was_put_off_is_tried_again_and_asking_again_does_not_dou
     assert_eq!(node.ask_email("monkeys", "alice@example.org", 1).send().await.ok_string("sid"), sid);
     let mut tries = 1;
     while node.mailer.messages().is_empty() {
-        node.advance(HOUR);
+        node.let_pass(HOUR).await;
         tries += 1;
         node.until_tried(tries).await;
     }
@@ -95,7 +95,7 @@ async fn a_higher_attempt_takes_the_place_of_a_message_that_still_waits() {
     node.until_tried(1).await;
     node.ask_email("monkeys", "alice@example.org", 2).send().await.ok();
     node.mailer.wait_for(1).await;
-    node.advance(HOUR);
+    node.let_pass(HOUR).await;
     node.until_outbox_is_empty().await;
     assert_eq!(node.mailer.messages().len(), 1);
     let expected = [(1, "dropped_superseded".to_owned()), (2, "delivered".to_owned())];
@@ -108,7 +108,7 @@ async fn a_message_of_a_session_that_expired_is_given_up() {
     node.mailer.fail_next([transient()]);
     node.ask_email("monkeys", "alice@example.org", 1).send().await.ok();
     node.until_tried(1).await;
-    node.advance(DAY + HOUR);
+    node.let_pass(DAY + HOUR).await;
     node.until_outbox_is_empty().await;
     assert_eq!(node.mailer.messages().len(), 0);
     assert_eq!(node.fates(), [(1, "given_up_expired".to_owned())]);
@@ -121,7 +121,7 @@ async fn a_message_outlives_a_restart() {
     let sid = node.ask_email("monkeys", "alice@example.org", 1).send().await.ok_string("sid");
     node.until_tried(1).await;
     let node = node.restart(|_| {}).await;
-    node.advance(HOUR);
+    node.let_pass(HOUR).await;
     let mail = node.mailer.wait_for(1).await.swap_remove(0);
     node.submit(&sid, "monkeys", &mail.code.unwrap()).send().await.ok();
 }
