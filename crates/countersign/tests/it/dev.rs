@@ -20,13 +20,15 @@ use crate::process::{self, Process, countersign, http, until};
 const SOON: Duration = Duration::from_secs(5);
 
 /// A running `countersign dev`.
-struct Dev {
+pub(crate) struct Dev {
     process: Process,
-    greeting: Greeting,
+    /// What it printed.
+    pub(crate) greeting: Greeting,
 }
 
 impl Dev {
-    async fn start(folder: &Path) -> Self {
+    /// Starts it in a folder, and waits until it printed what there is to know.
+    pub(crate) async fn start(folder: &Path) -> Self {
         let process = Process::start(countersign(folder, &["dev"]));
         process.printed("-d '").await;
         let greeting = Greeting::read(&process.stdout.text());
@@ -34,7 +36,7 @@ impl Dev {
     }
 
     /// The client of the made-up user.
-    fn user(&self) -> Client {
+    pub(crate) fn user(&self) -> Client {
         let builder = Client::builder(&self.greeting.url).access_token(&self.greeting.access_token);
         builder.build().expect("a client")
     }

@@ -1,6 +1,7 @@
 //! The tests of a whole node, and of the house rules, in one binary.
 
 mod bad_input;
+mod browser;
 mod cli_client;
 mod crash;
 mod dart_client;

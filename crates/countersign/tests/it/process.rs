@@ -64,6 +64,14 @@ pub(crate) async fn run(folder: &Path, arguments: &[&str]) -> Ended {
     Process::start(countersign(folder, arguments)).ended().await
 }
 
+/// Sends a signal to a process; false if it is gone.
+pub(crate) fn signal(id: u32, name: &str) -> bool {
+    // The shell's own `kill`, for not every system has the program.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("kill -{name} {id}")]).stderr(Stdio::null());
+    shell.status().expect("a shell").success()
+}
+
 /// A client for what the client library does not ask.
 pub(crate) fn http() -> reqwest::Client {
     // It looks for the process's TLS provider; an error means that there is one already.
@@ -109,10 +117,7 @@ impl Process {
 
     /// Sends a signal: `TERM`, `INT`, `KILL`.
     pub(crate) fn signal(&self, name: &str) {
-        // The shell's own `kill`, for not every system has the program.
-        let command = format!("kill -{name} {}", self.child.id());
-        let status = Command::new("sh").args(["-c", &command]).status().expect("a shell");
-        assert!(status.success(), "{command}");
+        assert!(signal(self.child.id(), name), "SIG{name} was not sent");
     }
 
     /// Ends it as a power cut would, and waits until it is gone.

@@ -2,23 +2,23 @@
 
 /// What a newcomer learns.
 #[derive(Clone, Debug)]
-pub(super) struct Greeting {
+pub(crate) struct Greeting {
     /// The node: `http://127.0.0.1:8008`.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// The inbox's page.
-    pub(super) inbox: String,
+    pub(crate) inbox: String,
     /// Where health is told.
-    pub(super) health: String,
+    pub(crate) health: String,
     /// The made-up user.
-    pub(super) user: String,
+    pub(crate) user: String,
     /// Its password.
-    pub(super) password: String,
+    pub(crate) password: String,
     /// Its access token.
-    pub(super) access_token: String,
+    pub(crate) access_token: String,
     /// Where the request to paste goes.
-    pub(super) curl_url: String,
+    pub(crate) curl_url: String,
     /// What it sends.
-    pub(super) curl_body: String,
+    pub(crate) curl_body: String,
 }
 
 impl Greeting {

@@ -50,7 +50,7 @@ impl LongPoll {
         let address = url.strip_prefix("http://").expect("http");
         let mut stream = TcpStream::connect(address).await.expect("it listens");
         let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n");
-        let both = get("/inbox/messages") + &get("/inbox/messages?since=0&wait=25");
+        let both = ["/inbox/messages", "/inbox/messages?since=0&wait=25"].map(get).concat();
         stream.write_all(both.as_bytes()).await.expect("sent");
         let mut first = Vec::new();
         while !first.ends_with(b"\"next\":0}") {
