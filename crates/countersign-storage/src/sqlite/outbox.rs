@@ -103,14 +103,15 @@ impl OutboxStore for SqliteStorage {
     }
 }
 
-/// Adds a message to those that are owed.
+/// Adds a message to those that are owed. By `values`, since SQLite would make ready to undo an `insert … select`, which
+/// costs a copy of every page that it changes.
 pub(super) fn enqueue(tx: &Connection, message: &OutboxMessage) -> Outcome<()> {
     change_one(
         tx,
         "outbox",
         "insert into outbox
             (id, kind, medium, session_number, sid, send_attempt, language, created_at, not_before, tries)
-         select ?1, ?2, ?3, session_number, sid, ?5, ?6, ?7, ?8, ?9 from validation_sessions where sid = ?4",
+         values (?1, ?2, ?3, (select session_number from validation_sessions where sid = ?4), ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             message.id.as_bytes(),
             message.kind.as_str(),
