@@ -48,6 +48,8 @@ pub enum StageAttempt {
         /// Its password.
         password: Zeroizing<String>,
     },
+    /// `m.login.password` without an account or without a password.
+    IncompletePassword,
     /// A type that this server does not know.
     Unknown,
 }
@@ -83,6 +85,9 @@ pub enum StageFailure {
     /// Another stage comes first.
     #[error("Another authentication stage comes first")]
     OutOfOrder,
+    /// It lacks something.
+    #[error("This authentication stage needs an identifier and a password")]
+    Incomplete,
     /// Wrong account or password.
     #[error("Wrong username or password")]
     Forbidden,
@@ -165,7 +170,7 @@ impl Uia {
     ) -> Result<Result<Stage, StageFailure>, UiaError> {
         let stage = match attempt {
             StageAttempt::Dummy => Stage::Dummy,
-            StageAttempt::Password { .. } => Stage::Password,
+            StageAttempt::Password { .. } | StageAttempt::IncompletePassword => Stage::Password,
             StageAttempt::Unknown => return Ok(Err(StageFailure::NotOffered)),
         };
         if session.has_completed(stage) {
@@ -178,6 +183,7 @@ impl Uia {
         }
         match attempt {
             StageAttempt::Dummy | StageAttempt::Unknown => Ok(Ok(stage)),
+            StageAttempt::IncompletePassword => Ok(Err(StageFailure::Incomplete)),
             StageAttempt::Password { identifier, password } => {
                 match self.accounts.verify_password(identifier, password.clone()).await {
                     // The password proves an account; it must be the one whose token asks.

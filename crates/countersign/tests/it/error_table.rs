@@ -133,6 +133,7 @@ async fn add_errors_of_accounts(node: &TestNode, table: &mut Table) {
     let auth = |password| password_auth(&alice, password);
     let body = |auth| json!({"sid": "unknown", "client_secret": "x", "auth": auth});
     table.send("adding with a wrong password", add(body(auth("wrong")))).await;
+    table.send("adding with half a password stage", add(body(json!({"type": "m.login.password"})))).await;
     table.send("adding with a stage that is not offered", add(body(json!({"type": "m.login.dummy"})))).await;
     table.send("adding in an unknown authentication", add(body(json!({"session": "unknown"})))).await;
     let session = node.post(REGISTER, &json!({})).send().await.json()["session"].clone();

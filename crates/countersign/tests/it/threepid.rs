@@ -102,6 +102,23 @@ async fn a_wrong_password_is_forbidden_with_the_flows_and_may_be_corrected() {
 }
 
 #[tokio::test]
+async fn a_password_stage_that_lacks_something_may_be_completed() {
+    let node = TestNode::start().await;
+    let alice = node.register("alice").await;
+    let sid = node.validate_email("monkeys", "alice@example.org").await;
+    let whole = password_auth(&alice, PASSWORD);
+    for missing in ["identifier", "password"] {
+        let mut body = json!({"sid": sid, "client_secret": "monkeys", "auth": whole});
+        body["auth"][missing] = json!(null);
+        let refused = add_body(&node, &alice, &body).send().await;
+        assert_eq!(refused.error(), (401, "M_MISSING_PARAM".to_owned()), "{missing}");
+        body["auth"] = whole.clone();
+        body["auth"]["session"] = refused.json()["session"].clone();
+        add_body(&node, &alice, &body).send().await.ok();
+    }
+}
+
+#[tokio::test]
 async fn another_users_password_proves_nothing() {
     let node = TestNode::start().await;
     let (alice, bob) = (node.register("alice").await, node.register("bob").await);

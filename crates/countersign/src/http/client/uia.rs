@@ -44,8 +44,9 @@ fn attempt(auth: AuthData) -> Result<Option<StageAttempt>, ClientError> {
         None => Ok(None),
         Some(uia::DUMMY) => Ok(Some(StageAttempt::Dummy)),
         Some(uia::PASSWORD) => {
-            let identifier = auth.identifier.ok_or_else(|| ClientError::missing_param("identifier"))?;
-            let password = auth.password.ok_or_else(|| ClientError::missing_param("password"))?;
+            let (Some(identifier), Some(password)) = (auth.identifier, auth.password) else {
+                return Ok(Some(StageAttempt::IncompletePassword));
+            };
             let identifier = account_identifier(identifier)?;
             Ok(Some(StageAttempt::Password { identifier, password: Zeroizing::new(password) }))
         }
@@ -77,6 +78,7 @@ fn info(challenge: Challenge) -> UiaInfo {
     let names = |stages: &[Stage]| stages.iter().map(|stage| stage.as_str().to_owned()).collect::<Vec<_>>();
     let errcode = challenge.failure.map(|failure| match failure {
         StageFailure::NotOffered => ErrorCode::Unrecognized,
+        StageFailure::Incomplete => ErrorCode::MissingParam,
         StageFailure::OutOfOrder | StageFailure::Forbidden => ErrorCode::Forbidden,
     });
     UiaInfo {
