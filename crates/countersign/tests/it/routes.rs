@@ -17,6 +17,7 @@ use countersign_api::{
 use serde_json::json;
 
 use crate::{
+    steps::send_all,
     support::TestNode,
     wire::{Answer, Call, api},
 };
@@ -214,6 +215,34 @@ async fn every_kind_of_answer_is_json_for_browsers() {
         assert_for_browsers(&answer);
     }
     node.mailer.wait_for(1).await;
+}
+
+#[tokio::test]
+async fn the_shields_refusal_is_json_for_browsers() {
+    let node = TestNode::start_with(|config| {
+        config.limits.shield_requests_per_second = std::num::NonZeroU32::MIN;
+        config.limits.shield_burst = std::num::NonZeroU32::MIN;
+    })
+    .await;
+    let answers = send_all((0..20).map(|_| node.get(LOGIN)).collect()).await;
+    let refused = answers.iter().find(|answer| answer.status == 429).expect("one is refused");
+    refused.expect_error(429, "M_LIMIT_EXCEEDED");
+    assert_json(refused);
+    assert_for_browsers(refused);
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_json_for_browsers() {
+    let node = TestNode::start_with(|config| {
+        config.server.request_timeout = std::time::Duration::from_millis(1);
+    })
+    .await;
+    // Nobody's password takes as long to be compared as anybody's, much longer than this.
+    let body = json!({"type": "m.login.password", "user": "nobody", "password": "wrong"});
+    let answer = node.post(LOGIN, &body).send().await;
+    answer.expect_error(503, "M_UNKNOWN");
+    assert_json(&answer);
+    assert_for_browsers(&answer);
 }
 
 #[test]
