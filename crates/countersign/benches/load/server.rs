@@ -7,6 +7,7 @@ use axum::{Router, body::Bytes, http::header, response::IntoResponse, routing::p
 use countersign::{
     config::Config,
     http,
+    server::ServerLimits,
     wiring::{Node, Outside},
 };
 use tokio::net::TcpListener;
@@ -47,10 +48,10 @@ async fn serve(serves: Serves, config: &Config) -> Result<()> {
     let listener = TcpListener::bind(config.server.listen).await?;
     let operator_listener = TcpListener::bind(config.server.operator_listen).await?;
     let operator_router = http::operator_router(node.state.clone());
-    let grace = Duration::ZERO;
+    let limits = ServerLimits { max_connections: 1024, grace: Duration::ZERO };
     tokio::join!(
-        countersign::server::serve(listener, router, &shutdown, grace),
-        countersign::server::serve(operator_listener, operator_router, &shutdown, grace),
+        countersign::server::serve(listener, router, &shutdown, limits),
+        countersign::server::serve(operator_listener, operator_router, &shutdown, limits),
     );
     Ok(())
 }

@@ -72,7 +72,7 @@ async fn dev(args: DevArgs) -> Result<()> {
         user: made_up_user(&node.accounts, &args.folder).await?,
     };
     greeting.print()?;
-    server::run(node, listener, operator_listener, shutdown, config.server.shutdown_timeout).await
+    server::run(node, listener, operator_listener, shutdown, config.server.limits()).await
 }
 
 /// Listens on the given port, or on 8008 or the next free one.

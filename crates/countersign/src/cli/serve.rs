@@ -31,5 +31,5 @@ async fn serve(config: Config) -> Result<()> {
         listener.local_addr()?,
         operator_listener.local_addr()?
     );
-    server::run(node, listener, operator_listener, shutdown, config.server.shutdown_timeout).await
+    server::run(node, listener, operator_listener, shutdown, config.server.limits()).await
 }

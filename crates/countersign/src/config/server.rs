@@ -1,6 +1,7 @@
 //! `[server]`: who the node is and where it listens.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use countersign_core::ServerName;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Problems;
 use super::{PublicUrl, duration};
+use crate::server::ServerLimits;
 
 /// Who the node is and where it listens.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -38,6 +40,10 @@ pub struct ServerConfig {
     /// How long requests and messages in flight get to finish when the node is asked to stop.
     #[serde(default = "default_shutdown_timeout", with = "duration")]
     pub shutdown_timeout: Duration,
+    /// How many connections may be open at once; further ones wait. Each takes a file descriptor, of which a process
+    /// often has 1024 (`ulimit -n`), and the node needs some for itself.
+    #[serde(default = "default_max_connections")]
+    pub max_connections: NonZeroUsize,
 }
 
 impl ServerConfig {
@@ -57,7 +63,13 @@ impl ServerConfig {
             max_body_bytes: default_max_body_bytes(),
             request_timeout: default_request_timeout(),
             shutdown_timeout: default_shutdown_timeout(),
+            max_connections: default_max_connections(),
         }
+    }
+
+    /// What bounds the serving.
+    pub(crate) fn limits(&self) -> ServerLimits {
+        ServerLimits { max_connections: self.max_connections.get(), grace: self.shutdown_timeout }
     }
 
     pub(super) fn check(&self, problems: &mut Problems) {
@@ -96,6 +108,10 @@ const fn default_max_body_bytes() -> usize {
 
 const fn default_request_timeout() -> Duration {
     Duration::from_secs(30)
+}
+
+const fn default_max_connections() -> NonZeroUsize {
+    NonZeroUsize::new(768).expect("768 is not 0")
 }
 
 const fn default_shutdown_timeout() -> Duration {

@@ -42,8 +42,9 @@ pub struct SmsHttpConfig {
     /// `POST`, `PUT` or `GET`.
     #[serde(default)]
     pub method: HttpMethod,
-    /// The request's body; absent, none. Values are escaped as its `Content-Type` demands, which is JSON unless
+    /// The request's body; absent, none. Not shown by `config show`. Values are escaped as its `Content-Type` demands, which is JSON unless
     /// `headers` says otherwise.
+    #[serde(serialize_with = "hidden")]
     pub body: Option<String>,
     /// The sender's name or number, if the gateway wants one.
     pub from: Option<String>,
@@ -258,6 +259,11 @@ impl SmsHttpConfig {
 /// Whether the text is a domain in the form in which browsers compare it.
 pub(super) fn is_domain(text: &str) -> bool {
     matches!(Host::parse(text), Ok(Host::Domain(domain)) if domain == text && !text.ends_with('.'))
+}
+
+/// Gateways like keys in bodies, too.
+fn hidden<S: Serializer>(body: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    body.as_ref().map(|_| "(secret)").serialize(serializer)
 }
 
 /// Gateways like keys in queries, and some in the user part.

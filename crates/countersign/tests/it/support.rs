@@ -13,7 +13,7 @@ use std::{
 
 use countersign::{
     config::Config,
-    server,
+    server::{self, ServerLimits},
     wiring::{Node, Outside},
 };
 use countersign_client::{AuthData, Client, RegisterRequest, UserIdentifier};
@@ -125,8 +125,8 @@ impl TestNode {
                 let node = Node::open(&config, outside, token.clone()).await.expect("the node opens");
                 let _ = started.send(node.wakeup.clone());
                 let (listener, operator_listener) = (from_std(listeners.0), from_std(listeners.1));
-                let grace = Duration::from_secs(5);
-                server::run(node, listener, operator_listener, token, grace).await.expect("the node serves");
+                let limits = ServerLimits { max_connections: 512, grace: Duration::from_secs(5) };
+                server::run(node, listener, operator_listener, token, limits).await.expect("the node serves");
             });
         });
         let wakeup = wakeup.await.expect("the node starts");
