@@ -11,14 +11,16 @@ use ipnet::IpNet;
 pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted_proxies.iter().any(|network| network.contains(&address));
     let mut address = peer.to_canonical();
-    let lines: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
-    let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
-    for hop in hops {
+    // A double-ended iterator from the right; bytes, since a line that is no text must end the walk too.
+    let hops = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    for hop in hops.rev() {
         if !is_trusted(address) {
             break;
         }
-        let Some(hop) = parse_hop(hop.trim()) else { break };
+        let Some(hop) = str::from_utf8(hop).ok().and_then(|hop| parse_hop(hop.trim())) else { break };
         address = hop;
     }
     address
@@ -33,6 +35,7 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
@@ -42,7 +45,7 @@ mod tests {
             ["127.0.0.1/32", "10.0.0.0/8", "::1/128"].map(|net| net.parse().unwrap()).to_vec();
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append("x-forwarded-for", line.parse().unwrap());
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
     }
@@ -61,6 +64,9 @@ mod tests {
             ("127.0.0.1", &["203.0.113.9, unknown"], "127.0.0.1"),
             ("127.0.0.1", &["203.0.113.9, unknown, 10.0.0.1"], "10.0.0.1"),
             ("127.0.0.1", &[""], "127.0.0.1"),
+            ("127.0.0.1", &["198.51.100.7", "\u{e9}, 203.0.113.9"], "203.0.113.9"),
+            ("127.0.0.1", &["198.51.100.7", "\u{e9}"], "127.0.0.1"),
+            ("127.0.0.1", &["198.51.100.7", "\u{e9}, 10.0.0.1"], "10.0.0.1"),
         ] {
             assert_eq!(address(peer, forwarded), expected, "{peer} {forwarded:?}");
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    body::Bytes,
+    body::{Bytes, HttpBody},
     extract::{FromRequest, FromRequestParts, Query, Request},
     http::{StatusCode, request::Parts},
     response::IntoResponse,
@@ -79,13 +79,14 @@ impl FromRequestParts<AppState> for Authenticated {
 }
 
 async fn read_body(request: Request, state: &AppState) -> Result<Bytes, ClientError> {
+    // What says that it is too large is not waited for.
+    let announced = request.body().size_hint().lower();
+    if usize::try_from(announced).map_or(true, |announced| state.settings().max_body_bytes < announced) {
+        return Err(too_large());
+    }
     match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(ClientError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            ErrorCode::TooLarge,
-            "The request body is too large",
-        )),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
         Ok(Err(rejection)) => {
             tracing::debug!(status = rejection.into_response().status().as_u16(), "A request body broke off");
             Err(ClientError::new(StatusCode::BAD_REQUEST, ErrorCode::NotJson, "The request body broke off"))
@@ -96,4 +97,8 @@ async fn read_body(request: Request, state: &AppState) -> Result<Bytes, ClientEr
             "The request body took too long to arrive",
         )),
     }
+}
+
+fn too_large() -> ClientError {
+    ClientError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, "The request body is too large")
 }
