@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use countersign_core::{
     Clock, CodePolicy, GiveUpReason, LeaseId, LeasedMessage, Medium, OutboxMessage, Random, RetryPolicy,
+    Timestamp,
 };
 use countersign_delivery::{EmailTransport, SendError, SmsGateway};
 use countersign_storage::{LeaseRequest, Storage, StorageError};
@@ -18,6 +19,8 @@ use crate::{MessageWriter, OutboxWakeup, message_writer::Written};
 
 /// The wait before a failed database is asked again.
 const STORAGE_PAUSE: Duration = Duration::from_secs(1);
+/// The wait before a result is recorded again.
+const RECORD_PAUSE: Duration = Duration::from_millis(20);
 
 /// Sends the messages of one medium.
 pub struct OutboxWorker {
@@ -180,7 +183,7 @@ async fn send(shared: Arc<Shared>, lease_id: LeaseId, leased: LeasedMessage, _sl
     };
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let message = &leased.message;
-    let recorded = match result {
+    let verdict = match result {
         Ok(reply) => {
             tracing::info!(
                 outbox.id = %message.id,
@@ -190,11 +193,11 @@ async fn send(shared: Arc<Shared>, lease_id: LeaseId, leased: LeasedMessage, _sl
                 duration_ms,
                 "Delivered message {} after {} tries ({reply})", message.id, message.tries
             );
-            shared.storage.mark_delivered(message.id, lease_id, shared.clock.now()).await
+            Verdict::Delivered
         }
-        Err(failure) => shared.record_failure(&leased, lease_id, failure).await,
+        Err(failure) => shared.judge(&leased, failure),
     };
-    match recorded {
+    match shared.record(message, lease_id, &verdict).await {
         Ok(true) => {}
         Ok(false) => tracing::warn!(
             outbox.id = %message.id,
@@ -206,6 +209,13 @@ async fn send(shared: Arc<Shared>, lease_id: LeaseId, leased: LeasedMessage, _sl
             "Recording the result of message {} failed; it may be sent twice", message.id
         ),
     }
+}
+
+/// What became of a try.
+enum Verdict {
+    Delivered,
+    RetryAt(Timestamp),
+    GiveUp { reason: GiveUpReason, said: String },
 }
 
 enum Failure {
@@ -227,19 +237,17 @@ impl Shared {
         };
         match timeout(self.settings.send_timeout, sending).await {
             Ok(result) => result.map(|accepted| accepted.reply),
-            Err(_) => Err(SendError::Transient { reason: "the try took too long".to_owned(), retry_after: None }),
+            Err(_) => {
+                Err(SendError::Transient { reason: "the try took too long".to_owned(), retry_after: None })
+            }
         }
     }
 
-    async fn record_failure(
-        &self,
-        leased: &LeasedMessage,
-        lease_id: LeaseId,
-        failure: Failure,
-    ) -> Result<bool, StorageError> {
+    /// Decides what a failed try means, and logs it.
+    fn judge(&self, leased: &LeasedMessage, failure: Failure) -> Verdict {
         let LeasedMessage { message, session } = leased;
         let now = self.clock.now();
-        let (give_up, said) = match failure {
+        let (reason, said) = match failure {
             Failure::Write(error) => {
                 tracing::error!(
                     outbox.id = %message.id,
@@ -262,7 +270,7 @@ impl Shared {
                         message.id,
                         not_before.since(now).as_secs()
                     );
-                    return self.storage.retry_at(message.id, lease_id, not_before).await;
+                    return Verdict::RetryAt(not_before);
                 }
                 (GiveUpReason::Expired, reason)
             }
@@ -274,7 +282,44 @@ impl Shared {
             outbox.tries = message.tries,
             "Message {} is given up: {said}", message.id
         );
-        self.storage.give_up(message.id, lease_id, give_up, Some(said), now).await
+        Verdict::GiveUp { reason, said }
+    }
+
+    /// Records what became of a try. While the lease lasts, a database that is busy or fails for a moment is asked again:
+    /// what is not recorded is sent twice.
+    async fn record(
+        &self,
+        message: &OutboxMessage,
+        lease_id: LeaseId,
+        verdict: &Verdict,
+    ) -> Result<bool, StorageError> {
+        let began = Instant::now();
+        loop {
+            match self.record_once(message, lease_id, verdict).await {
+                Err(StorageError::Overloaded | StorageError::Backend(_))
+                    if began.elapsed() < self.settings.lease =>
+                {
+                    tokio::time::sleep(RECORD_PAUSE).await;
+                }
+                recorded => return recorded,
+            }
+        }
+    }
+
+    async fn record_once(
+        &self,
+        message: &OutboxMessage,
+        lease_id: LeaseId,
+        verdict: &Verdict,
+    ) -> Result<bool, StorageError> {
+        let (id, now) = (message.id, self.clock.now());
+        match verdict {
+            Verdict::Delivered => self.storage.mark_delivered(id, lease_id, now).await,
+            Verdict::RetryAt(not_before) => self.storage.retry_at(id, lease_id, *not_before).await,
+            Verdict::GiveUp { reason, said } => {
+                self.storage.give_up(id, lease_id, *reason, Some(said.clone()), now).await
+            }
+        }
     }
 
     fn delay(&self, message: &OutboxMessage, asked_for: Option<Duration>) -> Duration {
