@@ -10,6 +10,11 @@ pub enum KeyringError {
     /// A key in the file is not the one that this database knows by that id.
     #[error("the master key {0} is not the one that this database was made with")]
     WrongKey(String),
+    /// A key that this database was used with is not in the file.
+    #[error(
+        "the master key {0} is missing from the file, and what it sealed in this database can't be read without it"
+    )]
+    MissingKey(String),
     /// The index key does not open.
     #[error("the index key of this database does not open with the master key file")]
     IndexKey(#[source] OpenError),
@@ -22,7 +27,7 @@ pub enum KeyringError {
 /// there is none and sealed anew when the current master key has changed.
 ///
 /// # Errors
-/// When a key has the id of another, when no key opens the index key, or when the database fails.
+/// When a key is missing or has the id of another, when no key opens the index key, or when the database fails.
 pub async fn open_keyring(
     storage: &dyn Storage,
     master_keys: &MasterKeys,
@@ -31,8 +36,10 @@ pub async fn open_keyring(
     let sealer = Sealer::new(master_keys);
     let known = storage.list_key_checks().await?;
     for KeyCheck { key_id, check_value } in &known {
-        if sealer.matches_check(key_id, check_value) == Some(false) {
-            return Err(KeyringError::WrongKey(key_id.as_str().to_owned()));
+        match sealer.matches_check(key_id, check_value) {
+            Some(true) => {}
+            Some(false) => return Err(KeyringError::WrongKey(key_id.as_str().to_owned())),
+            None => return Err(KeyringError::MissingKey(key_id.as_str().to_owned())),
         }
     }
     let sealed = match storage.find_index_key().await? {

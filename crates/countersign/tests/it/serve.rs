@@ -99,6 +99,22 @@ async fn another_master_key_does_not_open_the_database() {
 }
 
 #[tokio::test]
+async fn a_rotated_key_opens_what_the_old_one_sealed_and_the_old_one_must_stay() {
+    let folder = ServeFolder::new("");
+    drop(folder.serve().await);
+    let old = fs::read_to_string(folder.master_key()).unwrap();
+    folder.write_master_key();
+    let new = fs::read_to_string(folder.master_key()).unwrap().replacen("k1 ", "k2 ", 1);
+    fs::write(folder.master_key(), format!("{new}{old}")).unwrap();
+    drop(folder.serve().await);
+
+    fs::write(folder.master_key(), &new).unwrap();
+    assert_refused(&serve(&folder).await, &["the master key k1 is missing from the file"]);
+    fs::write(folder.master_key(), format!("{new}{old}")).unwrap();
+    folder.serve().await;
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_named() {
     let folder = ServeFolder::new("");
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
