@@ -11,6 +11,7 @@ use std::{
         atomic::{AtomicBool, AtomicI32, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rusqlite::{Connection, wal::CheckpointMode};
@@ -24,6 +25,8 @@ use super::{
 const STEP: i32 = 4096;
 /// From how many pages on the log is to start over: 64 MiB.
 const LONG: i32 = 16_384;
+/// How long the writer waits for a reader before it gives up starting the log over.
+const RESTART_PATIENCE: Duration = Duration::from_millis(20);
 
 /// How long the log is, and whether most of it was copied.
 #[derive(Debug, Default)]
@@ -91,7 +94,8 @@ fn copy_when_told(connection: &Connection, progress: &Progress) {
             return;
         }
         match checkpoint(connection, CheckpointMode::PASSIVE) {
-            Ok(()) => progress.copied.store(true, Ordering::Relaxed),
+            // A reader that holds an old snapshot keeps pages from being copied.
+            Ok(left) => progress.copied.store(left < STEP, Ordering::Relaxed),
             Err(failure) => tracing::warn!(
                 error = &failure as &dyn std::error::Error,
                 "the write-ahead log could not be copied into the database"
@@ -101,8 +105,19 @@ fn copy_when_told(connection: &Connection, progress: &Progress) {
 }
 
 /// Copies the rest of the log from the writer's own connection, outside a transaction: the next one starts the log over.
+/// Operations wait meanwhile, so it waits for nobody.
 pub(super) fn restart_log(connection: &Connection) {
-    if let Err(failure) = checkpoint(connection, CheckpointMode::RESTART) {
+    let restarted = connection
+        .busy_timeout(RESTART_PATIENCE)
+        .map_err(Failure::from)
+        .and_then(|()| checkpoint(connection, CheckpointMode::RESTART));
+    if let Err(error) = connection.busy_timeout(connection::BUSY_TIMEOUT) {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the patience of the writer could not be set"
+        );
+    }
+    if let Err(failure) = restarted {
         // A reader or the other thread is in the way. The next step brings another chance.
         tracing::debug!(
             error = &failure as &dyn std::error::Error,
@@ -111,6 +126,8 @@ pub(super) fn restart_log(connection: &Connection) {
     }
 }
 
-fn checkpoint(connection: &Connection, mode: CheckpointMode) -> Outcome<()> {
-    connection.wal_checkpoint_v2(None::<&str>, mode).map(|_| ()).map_err(Failure::from)
+/// Answers how many pages of the log are left to copy.
+fn checkpoint(connection: &Connection, mode: CheckpointMode) -> Outcome<i32> {
+    let (pages, copied) = connection.wal_checkpoint_v2(None::<&str>, mode)?;
+    Ok(pages - copied)
 }
