@@ -45,6 +45,11 @@ impl NextLink {
             return Err(InvalidNextLink::UserInfo);
         }
         let host = url.host_str().map(str::to_owned);
+        // A browser reads `https:x` as relative to the page that it stands on.
+        let is_web = matches!(url.scheme(), "http" | "https");
+        if is_web && !text.get(url.scheme().len()..).is_some_and(|rest| rest.starts_with("://")) {
+            return Err(InvalidNextLink::NotAbsolute);
+        }
         match url.scheme() {
             "https" => Self::check_host(host.as_deref(), policy)?,
             "http" if is_loopback(&url) => {}
@@ -162,6 +167,8 @@ mod tests {
             ("file:///etc/passwd", InvalidNextLink::Scheme),
             ("/relative", InvalidNextLink::NotAbsolute),
             ("//example.org", InvalidNextLink::NotAbsolute),
+            ("https:example.org", InvalidNextLink::NotAbsolute),
+            ("https:/example.org", InvalidNextLink::NotAbsolute),
             ("", InvalidNextLink::NotAbsolute),
             ("https://user@example.org/", InvalidNextLink::UserInfo),
             ("https://user:pw@example.org/", InvalidNextLink::UserInfo),
