@@ -21,15 +21,17 @@ pub enum BudgetKind {
     NetworkMisses,
     /// Logins from a network.
     NetworkLogins,
-    /// Wrong passwords for an account.
+    /// Wrong passwords for what names an account.
     AccountMisses,
+    /// Wrong passwords for what names an account, from a network.
+    AccountNetworkMisses,
     /// Registrations from a network.
     Registrations,
 }
 
 impl BudgetKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::MessagesHourly,
         Self::MessagesDaily,
         Self::Requests,
@@ -37,6 +39,7 @@ impl BudgetKind {
         Self::NetworkMisses,
         Self::NetworkLogins,
         Self::AccountMisses,
+        Self::AccountNetworkMisses,
         Self::Registrations,
     ];
 
@@ -50,6 +53,7 @@ impl BudgetKind {
             Self::NetworkMisses => "network_misses",
             Self::NetworkLogins => "network_logins",
             Self::AccountMisses => "account_misses",
+            Self::AccountNetworkMisses => "account_network_misses",
             Self::Registrations => "registrations",
         }
     }
@@ -136,6 +140,15 @@ pub fn charge(
     if wait.is_zero() { Ok(updates) } else { Err(Limited { retry_after: wait }) }
 }
 
+/// Gives one unit back to each budget that one was taken from. A budget that is full stays as it is.
+pub fn refund(charges: &[Charge], full_at: &[Option<Timestamp>], now: Timestamp) -> Vec<BudgetUpdate> {
+    let given_back = |(charge, full_at): (&Charge, &Option<Timestamp>)| {
+        let full_at = full_at.filter(|full_at| now < *full_at)?.before(charge.rate.interval).max(now);
+        Some(BudgetUpdate { key: charge.key, full_at })
+    };
+    charges.iter().zip(full_at).filter_map(given_back).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -173,6 +186,20 @@ mod tests {
         let updates = charge(&[hourly(5), hourly(5)], &[], START).unwrap();
         assert_eq!(updates.len(), 2);
         assert_eq!(updates[0].full_at, START.after(Duration::from_secs(720)));
+    }
+
+    #[test]
+    fn a_refund_undoes_a_charge_and_never_fills_over_the_brim() {
+        let first = charge(&[hourly(5)], &[None], START).unwrap()[0].full_at;
+        let second = charge(&[hourly(5)], &[Some(first)], START).unwrap()[0].full_at;
+        let refunded =
+            |full_at, now| refund(&[hourly(5)], &[full_at], now).first().map(|update| update.full_at);
+        assert_eq!(refunded(Some(second), START), Some(first));
+        assert_eq!(refunded(Some(first), START), Some(START));
+        let later = START.after(Duration::from_secs(60));
+        assert_eq!(refunded(Some(first), later), Some(later));
+        assert_eq!(refunded(Some(START), START), None);
+        assert_eq!(refunded(None, START), None);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Accounts of the node: register, log in and out, and whom an access token stands for.
 
+mod password_login;
+
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_core::{
-    Account, Charge, Clock, Device, DeviceId, InvalidLocalpart, Keyring, Localpart, NewLogin, Random, ServerName,
+    Account, Clock, Device, DeviceId, InvalidLocalpart, Keyring, Localpart, NewLogin, Random, ServerName,
     ThirdPartyIdentifier, TokenOwner, UiaSessionHash, UserId,
 };
 use countersign_storage::{Registered, Registration, Storage, StorageError};
@@ -137,7 +139,15 @@ impl Accounts {
         limits: Limits,
     ) -> Self {
         let passwords = Passwords::new(random.clone());
-        Self { storage, keyring, clock, random, passwords, server_name: server_name.into(), limits: limits.into() }
+        Self {
+            storage,
+            keyring,
+            clock,
+            random,
+            passwords,
+            server_name: server_name.into(),
+            limits: limits.into(),
+        }
     }
 
     /// The user id of an account here.
@@ -179,48 +189,6 @@ impl Accounts {
         }
     }
 
-    /// Logs a device in by password.
-    ///
-    /// # Errors
-    /// When account or password is wrong, or too many were; when the database fails.
-    pub async fn log_in(&self, request: LogInRequest) -> Result<LoggedIn, AccountsError> {
-        let charges = self.limits.login(&self.keyring, request.context.network);
-        let charged = self.storage.charge(charges, self.clock.now()).await?;
-        charged.map_err(|limited| AccountsError::Limited(limited.retry_after))?;
-        let localpart = self.verify_password(&request.identifier, request.password).await?;
-        let (login, issued) = self.new_login(&localpart, request.device);
-        self.storage.log_in(login).await?;
-        Ok(LoggedIn { user_id: self.user_id(&localpart), login: issued })
-    }
-
-    /// The account whose password this is. An account that isn't there takes as long as a wrong password.
-    ///
-    /// # Errors
-    /// When it is nobody's, or the account had too many wrong ones; when the database fails.
-    pub async fn verify_password(
-        &self,
-        identifier: &AccountIdentifier,
-        password: Zeroizing<String>,
-    ) -> Result<Localpart, AccountsError> {
-        let localpart = self.find_localpart(identifier).await?;
-        let charges = localpart.as_ref().map_or_else(Vec::new, |name| self.wrong_password_charges(name));
-        let checked = self.storage.check_budgets(charges.clone(), self.clock.now()).await?;
-        checked.map_err(|limited| AccountsError::Limited(limited.retry_after))?;
-        let account = match &localpart {
-            Some(localpart) => self.storage.find_account(localpart).await?,
-            None => None,
-        };
-        let hash = account.and_then(|account| account.password_hash);
-        match (localpart, self.passwords.verify(password, hash).await) {
-            (Some(localpart), true) => Ok(localpart),
-            (Some(_) | None, _) => {
-                let charged = self.storage.charge(charges, self.clock.now()).await?;
-                charged.map_err(|limited| AccountsError::Limited(limited.retry_after))?;
-                Err(AccountsError::Forbidden)
-            }
-        }
-    }
-
     /// Whom an access token stands for; `None`: it was never given out, or its device is logged out.
     ///
     /// # Errors
@@ -243,19 +211,6 @@ impl Accounts {
     /// When the database fails.
     pub async fn log_out_all(&self, localpart: &Localpart) -> Result<(), StorageError> {
         self.storage.log_out_all(localpart).await
-    }
-
-    async fn find_localpart(&self, identifier: &AccountIdentifier) -> Result<Option<Localpart>, StorageError> {
-        match identifier {
-            AccountIdentifier::User(user) => Ok(UserId::localpart_here(user, &self.server_name)),
-            AccountIdentifier::Threepid(threepid) => {
-                self.storage.find_threepid_owner(self.keyring.address_hash(threepid)).await
-            }
-        }
-    }
-
-    fn wrong_password_charges(&self, localpart: &Localpart) -> Vec<Charge> {
-        self.limits.wrong_password(&self.keyring, localpart)
     }
 
     fn made_up_localpart(&self) -> Localpart {

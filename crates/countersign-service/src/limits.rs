@@ -1,7 +1,7 @@
 //! How often things may happen.
 
 use countersign_core::{
-    AddressHash, BudgetKey, BudgetKind, Charge, ClientNetwork, Keyring, Localpart, Rate, SubjectHash,
+    AddressHash, BudgetKey, BudgetKind, Charge, ClientNetwork, Keyring, Rate, SubjectHash,
 };
 
 /// How often things may happen. `None` of a rate lifts it.
@@ -21,15 +21,22 @@ pub struct Limits {
     pub misses_per_network: Option<Rate>,
     /// Logins from a network.
     pub logins: Option<Rate>,
-    /// Wrong passwords for an account.
+    /// Wrong passwords for what names an account.
     pub misses_per_account: Option<Rate>,
+    /// Wrong passwords for what names an account, from a network.
+    pub misses_per_account_and_network: Option<Rate>,
     /// Registrations from a network.
     pub registrations: Option<Rate>,
 }
 
 impl Limits {
     /// What a message to an address costs, asked for from a network.
-    pub(crate) fn message(&self, keyring: &Keyring, address: AddressHash, network: ClientNetwork) -> Vec<Charge> {
+    pub(crate) fn message(
+        &self,
+        keyring: &Keyring,
+        address: AddressHash,
+        network: ClientNetwork,
+    ) -> Vec<Charge> {
         let address = |kind, rate| charge(kind, address.into(), rate);
         [
             address(BudgetKind::MessagesHourly, self.messages_hourly),
@@ -43,7 +50,9 @@ impl Limits {
 
     /// What a login costs.
     pub(crate) fn login(&self, keyring: &Keyring, network: ClientNetwork) -> Vec<Charge> {
-        charge(BudgetKind::NetworkLogins, network_subject(keyring, network), self.logins).into_iter().collect()
+        charge(BudgetKind::NetworkLogins, network_subject(keyring, network), self.logins)
+            .into_iter()
+            .collect()
     }
 
     /// What a registration costs.
@@ -52,10 +61,23 @@ impl Limits {
         charge(BudgetKind::Registrations, subject, self.registrations).into_iter().collect()
     }
 
-    /// What a wrong password costs.
-    pub(crate) fn wrong_password(&self, keyring: &Keyring, localpart: &Localpart) -> Vec<Charge> {
-        let subject = keyring.subject_hash("account", localpart.as_str().as_bytes());
-        charge(BudgetKind::AccountMisses, subject, self.misses_per_account).into_iter().collect()
+    /// What a wrong password costs, for an account as it was named, from a network. That many come from one network;
+    /// more may come from all, so that one alone can't close an account for its owner.
+    pub(crate) fn wrong_password(
+        &self,
+        keyring: &Keyring,
+        named: SubjectHash,
+        network: ClientNetwork,
+    ) -> Vec<Charge> {
+        let both = [named.as_bytes(), network.to_bytes().as_slice()].concat();
+        let here = keyring.subject_hash("account and network", &both);
+        [
+            charge(BudgetKind::AccountMisses, named, self.misses_per_account),
+            charge(BudgetKind::AccountNetworkMisses, here, self.misses_per_account_and_network),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 }
 

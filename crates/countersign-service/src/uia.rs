@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_core::{
-    Clock, Flow, Keyring, Localpart, Random, Stage, StageRefusal, UiaMismatch, UiaOperation, UiaProgress, UiaSession,
-    UiaSessionHash,
+    ClientNetwork, Clock, Flow, Keyring, Localpart, Random, Stage, StageRefusal, UiaMismatch, UiaOperation,
+    UiaProgress, UiaSession, UiaSessionHash,
 };
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
@@ -31,6 +31,8 @@ pub struct UiaRequest {
     pub flows: Vec<Flow>,
     /// The account whose access token it carries.
     pub localpart: Option<Localpart>,
+    /// Where it comes from.
+    pub network: ClientNetwork,
     /// The `session` of its `auth`.
     pub session: Option<String>,
     /// The stage of its `auth`.
@@ -185,10 +187,12 @@ impl Uia {
             StageAttempt::Dummy | StageAttempt::Unknown => Ok(Ok(stage)),
             StageAttempt::IncompletePassword => Ok(Err(StageFailure::Incomplete)),
             StageAttempt::Password { identifier, password } => {
-                match self.accounts.verify_password(identifier, password.clone()).await {
-                    // The password proves an account; it must be the one whose token asks.
-                    Ok(proven) if request.localpart.as_ref().is_none_or(|caller| *caller == proven) => Ok(Ok(stage)),
-                    Ok(_) | Err(AccountsError::Forbidden) => Ok(Err(StageFailure::Forbidden)),
+                // A password proves the account whose token asks, and no other.
+                let Some(caller) = &request.localpart else { return Ok(Err(StageFailure::Forbidden)) };
+                let password = password.clone();
+                match self.accounts.check_password(caller, identifier, password, request.network).await {
+                    Ok(()) => Ok(Ok(stage)),
+                    Err(AccountsError::Forbidden) => Ok(Err(StageFailure::Forbidden)),
                     Err(error) => Err(UiaError::Accounts(error)),
                 }
             }
@@ -215,6 +219,11 @@ impl Uia {
         if !stored {
             self.storage.open_uia_session(session.clone()).await?;
         }
-        Ok(UiaOutcome::Challenge(Challenge { session: id, flows, completed: session.completed, failure: None }))
+        Ok(UiaOutcome::Challenge(Challenge {
+            session: id,
+            flows,
+            completed: session.completed,
+            failure: None,
+        }))
     }
 }

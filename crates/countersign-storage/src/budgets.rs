@@ -13,10 +13,6 @@ pub trait BudgetStore: Send + Sync {
     async fn charge(&self, charges: Vec<Charge>, now: Timestamp)
     -> Result<Result<(), Limited>, StorageError>;
 
-    /// Whether each budget has a unit left. Takes none.
-    async fn check_budgets(
-        &self,
-        charges: Vec<Charge>,
-        now: Timestamp,
-    ) -> Result<Result<(), Limited>, StorageError>;
+    /// Gives one unit back to each budget. Decided by `countersign_core::refund`.
+    async fn refund(&self, charges: Vec<Charge>, now: Timestamp) -> Result<(), StorageError>;
 }

@@ -91,7 +91,7 @@ macro_rules! contract_tests {
             cases!($open, budgets:
                 budget_refills_with_time
                 charge_takes_from_all_or_none
-                check_takes_nothing
+                refund_gives_back_what_was_taken
                 charges_at_once_take_what_there_is);
             cases!($open, keys:
                 first_index_key_stays

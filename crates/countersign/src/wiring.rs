@@ -235,6 +235,7 @@ fn limits(config: &LimitsConfig) -> Limits {
         misses_per_network: rate(config.misses_per_network_per_hour, HOUR),
         logins: rate(config.logins_per_network_per_minute, MINUTE),
         misses_per_account: rate(config.login_failures_per_account_per_hour, HOUR),
+        misses_per_account_and_network: rate(config.login_failures_per_account_and_network_per_hour, HOUR),
         registrations: rate(config.registrations_per_network_per_hour, HOUR),
     }
 }

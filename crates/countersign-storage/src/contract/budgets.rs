@@ -31,15 +31,21 @@ pub(crate) async fn charge_takes_from_all_or_none(storage: Arc<dyn Storage>) {
     assert_eq!(storage.charge(Vec::new(), NOW).await.unwrap(), Ok(()));
 }
 
-pub(crate) async fn check_takes_nothing(storage: Arc<dyn Storage>) {
-    let once = charge(BudgetKind::AccountMisses, "a", 1);
-    for _ in 0..3 {
-        assert_eq!(storage.check_budgets(vec![once], NOW).await.unwrap(), Ok(()));
+pub(crate) async fn refund_gives_back_what_was_taken(storage: Arc<dyn Storage>) {
+    let (once, twice) =
+        (charge(BudgetKind::AccountMisses, "a", 1), charge(BudgetKind::AccountNetworkMisses, "a", 2));
+    for _ in 0..5 {
+        assert_eq!(storage.charge(vec![once, twice], NOW).await.unwrap(), Ok(()));
+        storage.refund(vec![once, twice], NOW).await.unwrap();
     }
+    // What nobody took is not given.
+    storage.refund(vec![once, twice], NOW).await.unwrap();
     assert_eq!(storage.charge(vec![once], NOW).await.unwrap(), Ok(()));
-    let limited = Err(Limited { retry_after: HOUR });
-    assert_eq!(storage.check_budgets(vec![once], NOW).await.unwrap(), limited);
-    assert_eq!(storage.check_budgets(vec![once], NOW.after(HOUR)).await.unwrap(), Ok(()));
+    assert!(storage.charge(vec![once], NOW).await.unwrap().is_err());
+    for _ in 0..2 {
+        assert_eq!(storage.charge(vec![twice], NOW).await.unwrap(), Ok(()));
+    }
+    assert!(storage.charge(vec![twice], NOW).await.unwrap().is_err());
 }
 
 pub(crate) async fn charges_at_once_take_what_there_is(storage: Arc<dyn Storage>) {

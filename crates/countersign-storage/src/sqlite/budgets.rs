@@ -1,7 +1,7 @@
 //! Limits that belong to no other operation, and the rows that all limits share.
 
 use async_trait::async_trait;
-use countersign_core::{BudgetUpdate, Charge, Limited, Timestamp, charge};
+use countersign_core::{BudgetUpdate, Charge, Limited, Timestamp, charge, refund};
 use rusqlite::{Connection, params};
 
 use super::{
@@ -30,14 +30,10 @@ impl BudgetStore for SqliteStorage {
         .await
     }
 
-    async fn check_budgets(
-        &self,
-        charges: Vec<Charge>,
-        now: Timestamp,
-    ) -> Result<Result<(), Limited>, StorageError> {
-        self.read(move |tx| {
+    async fn refund(&self, charges: Vec<Charge>, now: Timestamp) -> Result<(), StorageError> {
+        self.write(move |tx| {
             let full_at = load(tx, &charges)?;
-            Ok(charge(&charges, &full_at, now).map(|_| ()))
+            save(tx, &refund(&charges, &full_at, now))
         })
         .await
     }

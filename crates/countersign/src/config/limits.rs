@@ -28,7 +28,9 @@ pub struct LimitsConfig {
     pub misses_per_network_per_hour: NonZeroU32,
     /// Logins from one network in a minute, successful or not.
     pub logins_per_network_per_minute: NonZeroU32,
-    /// Wrong passwords for one account in an hour.
+    /// Wrong passwords for one name or address of an account in an hour, from one network.
+    pub login_failures_per_account_and_network_per_hour: NonZeroU32,
+    /// The same from all networks.
     pub login_failures_per_account_per_hour: NonZeroU32,
     /// New accounts from one network in an hour.
     pub registrations_per_network_per_hour: NonZeroU32,
@@ -50,7 +52,8 @@ impl Default for LimitsConfig {
             misses_per_address_per_day: count(20),
             misses_per_network_per_hour: count(60),
             logins_per_network_per_minute: count(20),
-            login_failures_per_account_per_hour: count(20),
+            login_failures_per_account_and_network_per_hour: count(20),
+            login_failures_per_account_per_hour: count(200),
             registrations_per_network_per_hour: count(20),
             shield_requests_per_second: count(50),
             shield_burst: count(200),
@@ -63,6 +66,10 @@ impl LimitsConfig {
         if self.messages_per_address_per_day < self.messages_per_address_per_hour {
             let message = "must not be lower than limits.messages_per_address_per_hour";
             problems.add("limits.messages_per_address_per_day", message);
+        }
+        if self.login_failures_per_account_per_hour < self.login_failures_per_account_and_network_per_hour {
+            let message = "must not be lower than limits.login_failures_per_account_and_network_per_hour";
+            problems.add("limits.login_failures_per_account_per_hour", message);
         }
         if self.requests_per_network_per_hour < self.requests_per_network_burst {
             let message = "must not be higher than limits.requests_per_network_per_hour";

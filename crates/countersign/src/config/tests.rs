@@ -430,6 +430,9 @@ fn every_problem_names_its_key() {
         ("limits.messages_per_address_per_day", |c| {
             c.limits.messages_per_address_per_day = 1.try_into().expect("1")
         }),
+        ("limits.login_failures_per_account_per_hour", |c| {
+            c.limits.login_failures_per_account_per_hour = 19.try_into().expect("19")
+        }),
         ("limits.requests_per_network_burst", |c| {
             c.limits.requests_per_network_burst = 31.try_into().expect("31")
         }),

@@ -40,7 +40,8 @@ pub(in crate::http) async fn register(
         None => None,
     };
     let device_id = body.device_id.as_deref().map(DeviceId::parse).transpose()?;
-    let operation = Operation { operation: UiaOperation::Register, flows, localpart: None };
+    let operation =
+        Operation { network: context.network, operation: UiaOperation::Register, flows, localpart: None };
     let uia_session = authenticate(&uia, body.auth, operation).await?;
     // Only now: a first request without a password still learns the flows.
     let password = body.password.ok_or_else(|| ClientError::missing_param("password"))?;

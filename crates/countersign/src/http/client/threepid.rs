@@ -91,12 +91,14 @@ pub(in crate::http) async fn get_account_3pids(
 pub(in crate::http) async fn add_3pid(
     State(threepids): State<AccountThreepids>,
     State(uia): State<Uia>,
+    Context(context): Context,
     Authenticated(caller): Authenticated,
     MatrixJson(body): MatrixJson<AddThreepidRequest>,
 ) -> Result<Json<Empty>, ClientError> {
     let (sid, client_secret) = body.session()?;
     let (sid, client_secret) = (SessionId::parse(sid), ClientSecret::parse(client_secret)?);
     let operation = Operation {
+        network: context.network,
         operation: UiaOperation::AddThreepid,
         flows: vec![vec![Stage::Password]],
         localpart: Some(caller.localpart.clone()),

@@ -5,7 +5,7 @@ use countersign_api::{
     uia::{self, AuthData, UiaFlow, UiaInfo, UserIdentifier},
 };
 use countersign_core::{
-    Flow, Localpart, Medium, Msisdn, Stage, ThirdPartyIdentifier, UiaOperation, UiaSessionHash,
+    ClientNetwork, Flow, Localpart, Medium, Msisdn, Stage, ThirdPartyIdentifier, UiaOperation, UiaSessionHash,
 };
 use countersign_service::{
     AccountIdentifier, Challenge, StageAttempt, StageFailure, Uia, UiaOutcome, UiaRequest,
@@ -17,6 +17,7 @@ use crate::http::answer::ErrorAnswer;
 
 /// What a request authenticates, and how it may.
 pub(super) struct Operation {
+    pub(super) network: ClientNetwork,
     pub(super) operation: UiaOperation,
     pub(super) flows: Vec<Flow>,
     pub(super) localpart: Option<Localpart>,
@@ -32,8 +33,8 @@ pub(super) async fn authenticate(
         Some(auth) => (auth.session.clone(), attempt(auth)?),
         None => (None, None),
     };
-    let Operation { operation, flows, localpart } = operation;
-    match uia.authenticate(UiaRequest { operation, flows, localpart, session, attempt }).await? {
+    let Operation { network, operation, flows, localpart } = operation;
+    match uia.authenticate(UiaRequest { operation, flows, localpart, network, session, attempt }).await? {
         UiaOutcome::Authenticated(session) => Ok(session),
         UiaOutcome::Challenge(challenge) => Err(ErrorAnswer::uia(info(challenge)).into()),
     }

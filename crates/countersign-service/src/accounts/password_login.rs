@@ -1,0 +1,101 @@
+//! Logins by password, and how often a password may be guessed.
+//!
+//! A guess is paid for before it is looked at, so that guesses at once get no more than their share, and the price of a
+//! right one is given back. What it costs depends on how the account is named alone, never on whether there is one: or a
+//! limit would tell whose address it is.
+
+use countersign_core::{Charge, ClientNetwork, Localpart, SubjectHash, UserId};
+use countersign_storage::StorageError;
+use zeroize::Zeroizing;
+
+use super::{AccountIdentifier, Accounts, AccountsError, LogInRequest, LoggedIn};
+
+impl Accounts {
+    /// Logs a device in by password.
+    ///
+    /// # Errors
+    /// When account or password is wrong, or too many were; when the database fails.
+    pub async fn log_in(&self, request: LogInRequest) -> Result<LoggedIn, AccountsError> {
+        let network = request.context.network;
+        let guess = self.limits.wrong_password(&self.keyring, self.named(&request.identifier), network);
+        let charges = [self.limits.login(&self.keyring, network), guess.clone()].concat();
+        self.charge(charges).await?;
+        let named = self.find_localpart(&request.identifier).await?;
+        let localpart = self.compare(named, request.password, guess).await?;
+        let (login, issued) = self.new_login(&localpart, request.device);
+        self.storage.log_in(login).await?;
+        Ok(LoggedIn { user_id: self.user_id(&localpart), login: issued })
+    }
+
+    /// Checks the password of an account that is known already. Only its own names and addresses name it: another
+    /// account's password is never looked at, and every guess counts for this one.
+    ///
+    /// # Errors
+    /// When it is not the password, or too many were wrong; when the database fails.
+    pub async fn check_password(
+        &self,
+        localpart: &Localpart,
+        identifier: &AccountIdentifier,
+        password: Zeroizing<String>,
+        network: ClientNetwork,
+    ) -> Result<(), AccountsError> {
+        let guess = self.limits.wrong_password(&self.keyring, self.named_by_localpart(localpart), network);
+        self.charge(guess.clone()).await?;
+        let named = self.find_localpart(identifier).await?.filter(|named| named == localpart);
+        self.compare(named, password, guess).await?;
+        Ok(())
+    }
+
+    async fn charge(&self, charges: Vec<Charge>) -> Result<(), AccountsError> {
+        let charged = self.storage.charge(charges, self.clock.now()).await?;
+        charged.map_err(|limited| AccountsError::Limited(limited.retry_after))
+    }
+
+    /// The account, if it is its password, whose price is then given back. An account that isn't there takes as long as a
+    /// wrong password.
+    async fn compare(
+        &self,
+        named: Option<Localpart>,
+        password: Zeroizing<String>,
+        guess: Vec<Charge>,
+    ) -> Result<Localpart, AccountsError> {
+        // No account has an empty name.
+        let looked_up = named.clone().unwrap_or_else(|| Localpart::from_stored(String::new()));
+        let account = self.storage.find_account(&looked_up).await?;
+        let hash = account.and_then(|account| account.password_hash);
+        match (named, self.passwords.verify(password, hash).await) {
+            (Some(localpart), true) => {
+                self.storage.refund(guess, self.clock.now()).await?;
+                Ok(localpart)
+            }
+            (Some(_) | None, _) => Err(AccountsError::Forbidden),
+        }
+    }
+
+    async fn find_localpart(
+        &self,
+        identifier: &AccountIdentifier,
+    ) -> Result<Option<Localpart>, StorageError> {
+        match identifier {
+            AccountIdentifier::User(user) => Ok(UserId::localpart_here(user, &self.server_name)),
+            AccountIdentifier::Threepid(threepid) => {
+                self.storage.find_threepid_owner(self.keyring.address_hash(threepid)).await
+            }
+        }
+    }
+
+    /// Whom guesses at an account count for that is named like this.
+    fn named(&self, identifier: &AccountIdentifier) -> SubjectHash {
+        match identifier {
+            AccountIdentifier::User(user) => match UserId::localpart_here(user, &self.server_name) {
+                Some(localpart) => self.named_by_localpart(&localpart),
+                None => self.keyring.subject_hash("nobody here", user.to_lowercase().as_bytes()),
+            },
+            AccountIdentifier::Threepid(threepid) => self.keyring.address_hash(threepid).into(),
+        }
+    }
+
+    fn named_by_localpart(&self, localpart: &Localpart) -> SubjectHash {
+        self.keyring.subject_hash("account", localpart.as_str().as_bytes())
+    }
+}
