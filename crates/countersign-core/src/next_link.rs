@@ -195,11 +195,11 @@ mod tests {
 
     #[test]
     fn sid_is_appended_by_plain_concatenation() {
-        let sid = SessionId::from_bytes([0; 16]);
+        let sid = SessionId::from_bytes([0; 22]);
         for (link, expected) in [
-            ("https://a.example/", "https://a.example/?sid=AAAAAAAAAAAAAAAAAAAAAA"),
-            ("https://a.example/?x=1", "https://a.example/?x=1&sid=AAAAAAAAAAAAAAAAAAAAAA"),
-            ("https://a.example/#/p?x=1", "https://a.example/#/p?x=1&sid=AAAAAAAAAAAAAAAAAAAAAA"),
+            ("https://a.example/", "https://a.example/?sid=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            ("https://a.example/?x=1", "https://a.example/?x=1&sid=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            ("https://a.example/#/p?x=1", "https://a.example/#/p?x=1&sid=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
         ] {
             assert_eq!(NextLink::parse(link, &policy()).unwrap().with_sid(&sid), expected);
         }

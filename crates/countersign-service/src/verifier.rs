@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use countersign_core::{
-    ClientSecret, Clock, CodePolicy, InUsePolicy, InvalidNextLink, Keyring, Medium, MessageId, NextLink,
+    ClientSecret, Clock, CodePolicy, DrawnRandom, InUsePolicy, InvalidNextLink, Keyring, Medium, MessageId, NextLink,
     NextLinkPolicy, Random, Requested, Sealed, SealedColumn, SendAttempt, ServerName, SessionId, SessionPurpose,
     Submitted, SubmittedToken, ThirdPartyIdentifier, TokenNonce, TokenSubmission, UserId, ValidationRequest,
 };
@@ -225,11 +225,12 @@ impl Verifier {
 
     /// Everything that can be made before the request waits for the database.
     fn seal(&self, request: TokenRequest) -> ValidationRequest {
-        let random = &*self.random;
+        let now = self.clock.now();
+        let random: &dyn Random = &DrawnRandom::new(&*self.random);
         let sealer = self.keyring.sealer();
         let address_hash = self.keyring.address_hash(&request.threepid);
         let key = self.keyring.session_key(request.purpose, &address_hash, &request.client_secret);
-        let new_sid = SessionId::generate(random);
+        let new_sid = SessionId::generate(now, random);
         let seal_link = |link: NextLink| -> Sealed {
             sealer.seal(SealedColumn::SessionNextLink, key.as_bytes(), link.as_str().as_bytes(), random)
         };
@@ -246,7 +247,7 @@ impl Verifier {
             new_sid,
             token_key_id: sealer.current_key_id().clone(),
             nonce: TokenNonce::from_bytes(random.bytes()),
-            message_id: MessageId::generate(self.clock.now(), random),
+            message_id: MessageId::generate(now, random),
             language: request.context.language,
             requested_by: request
                 .context

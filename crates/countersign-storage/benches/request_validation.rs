@@ -187,7 +187,7 @@ fn request(number: u64, charges: usize) -> ValidationRequest {
         client_secret_hash: ClientSecretHash::from_bytes(random.bytes()),
         send_attempt: SendAttempt(1),
         sealed_next_link: None,
-        new_sid: SessionId::generate(random),
+        new_sid: SessionId::generate(Timestamp::from_millis(NOW), random),
         token_key_id: MasterKeyId::parse("k1").unwrap(),
         nonce: TokenNonce::from_bytes(random.bytes()),
         message_id: MessageId::generate(

@@ -168,7 +168,7 @@ fn tokens_of_an_old_key_are_found_after_rotation() {
     let (old, new) = (key_line("old", 1), key_line("new", 2));
     let (before, after) = (keyring_of(&old), keyring_of(&format!("{new}{old}")));
     let (id, key) = before.current_token_key();
-    let (sid, nonce) = (SessionId::from_bytes([1; 16]), crate::TokenNonce::from_bytes([2; 16]));
+    let (sid, nonce) = (SessionId::from_bytes([1; 22]), crate::TokenNonce::from_bytes([2; 16]));
     let token = key.link_token(&sid, &nonce);
     assert!(after.find_token_key(id).unwrap().link_token(&sid, &nonce).matches(token.expose()));
     assert_eq!(after.current_token_key().0.as_str(), "new");
@@ -202,10 +202,9 @@ fn derivations_and_formats_never_change() {
     let keyring = keyring();
     let (_, check) = keyring.sealer().key_checks().next().unwrap();
     assert_eq!(hex(check), "e2f47302d3f95c3d0171aa7fde3ec5c0aa42c2cf872554f0965e27c2b4d64a09");
-    let sid = SessionId::from_bytes([1; 16]);
     let plain = b"alice@example.org";
     let sealed =
-        keyring.sealer().seal(SealedColumn::SessionAddress, sid.as_bytes(), plain, &ConstantRandom(3));
+        keyring.sealer().seal(SealedColumn::SessionAddress, &[1; 16], plain, &ConstantRandom(3));
     let (header, cipher) = sealed.as_bytes().split_at(28);
     assert_eq!(header, [b"\x01\x02k1".as_slice(), &[3; 24]].concat());
     assert_eq!(hex(cipher), "b897c29c71ac1b4bf70d0ebf6c7829215672933ccad101624b54536140c2790e36");

@@ -65,7 +65,7 @@ pub(crate) fn keyring() -> Arc<Keyring> {
 }
 
 pub(crate) fn sid(byte: u8) -> SessionId {
-    SessionId::from_bytes([byte; 16])
+    SessionId::from_bytes([byte; 22])
 }
 
 pub(crate) fn localpart(name: &str) -> Localpart {

@@ -106,7 +106,7 @@ pub(crate) fn request_with(
 ) -> ValidationRequest {
     let keyring = keyring();
     let address_hash = keyring.address_hash(threepid);
-    let new_sid = SessionId::generate(random());
+    let new_sid = SessionId::generate(NOW, random());
     let key = keyring.session_key(purpose, &address_hash, &secret(client_secret));
     let seal =
         |column, row: &[u8], plain: &str| keyring.sealer().seal(column, row, plain.as_bytes(), random());
@@ -140,7 +140,7 @@ pub(crate) fn alice() -> ValidationRequest {
 pub(crate) fn again(request: &ValidationRequest, send_attempt: i64) -> ValidationRequest {
     ValidationRequest {
         send_attempt: SendAttempt(send_attempt),
-        new_sid: SessionId::generate(random()),
+        new_sid: SessionId::generate(NOW, random()),
         nonce: TokenNonce::from_bytes(random().bytes()),
         message_id: MessageId::generate(NOW, random()),
         sealed_next_link: Some(Sealed::from_bytes(random().bytes::<40>().to_vec())),

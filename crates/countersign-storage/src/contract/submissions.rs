@@ -49,7 +49,7 @@ pub(crate) async fn decoy_never_validates(storage: Arc<dyn Storage>) {
 pub(crate) async fn unknown_session_or_secret_counts_nothing(storage: Arc<dyn Storage>) {
     let sent = delivered(&*storage, &alice(), NOW).await;
     let right = submission(&sent, &link_token(&sent));
-    let other_sid = TokenSubmission { sid: SessionId::from_bytes([7; 16]), ..right.clone() };
+    let other_sid = TokenSubmission { sid: SessionId::from_bytes([7; 22]), ..right.clone() };
     let other_secret =
         TokenSubmission { client_secret_hash: keyring().client_secret_hash(&secret("other")), ..right };
     for wrong in [other_sid, other_secret] {

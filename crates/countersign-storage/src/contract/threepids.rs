@@ -90,7 +90,7 @@ pub(crate) async fn unproven_address_is_refused(storage: Arc<dyn Storage>) {
     let cases = [
         (add_threepid(&unproven, "alice"), NOW),
         (add_threepid(&foreign, "alice"), NOW),
-        (AddThreepid { sid: SessionId::from_bytes([7; 16]), ..right.clone() }, NOW),
+        (AddThreepid { sid: SessionId::from_bytes([7; 22]), ..right.clone() }, NOW),
         (
             AddThreepid { client_secret_hash: keyring().client_secret_hash(&secret("x")), ..right.clone() },
             NOW,

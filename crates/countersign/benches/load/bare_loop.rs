@@ -88,7 +88,8 @@ fn write(connection: &Connection, numbers: std::ops::Range<u64>) -> Result<()> {
     for number in numbers {
         let mut scattered = Scattered(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let now = 1_795_262_400_000 + i64::try_from(number / 20)?;
-        let sid: [u8; 16] = scattered.bytes();
+        let mut sid: [u8; 22] = scattered.bytes();
+        sid[..6].copy_from_slice(&now.to_be_bytes()[2..]);
         session.execute(params![
             sid,
             scattered.bytes::<32>(),
