@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use thiserror::Error;
+
 use crate::{AccessTokenHash, AddressHash, DeviceId, Localpart, Medium, Sealed, Timestamp};
 
 /// A user of this node.
@@ -33,6 +35,21 @@ pub struct Device {
     /// When it was made.
     pub created_at: Timestamp,
 }
+
+impl Device {
+    /// Checks what a client calls a device: it is kept as it is, so it must not be long.
+    ///
+    /// # Errors
+    /// When it has more than 255 characters.
+    pub fn check_display_name(name: &str) -> Result<(), InvalidDisplayName> {
+        if name.chars().count() <= 255 { Ok(()) } else { Err(InvalidDisplayName) }
+    }
+}
+
+/// Text that is too long to be called a device's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("initial_device_display_name must not have more than 255 characters")]
+pub struct InvalidDisplayName;
 
 /// A new access token for a device. Only its hash is known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,4 +84,16 @@ pub struct AccountThreepid {
     pub validated_at: Timestamp,
     /// When it came to the account.
     pub added_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_display_name_is_counted_in_characters() {
+        assert_eq!(Device::check_display_name(&"ä".repeat(255)), Ok(()));
+        assert_eq!(Device::check_display_name(""), Ok(()));
+        assert_eq!(Device::check_display_name(&"a".repeat(256)), Err(InvalidDisplayName));
+    }
 }

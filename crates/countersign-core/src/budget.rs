@@ -27,11 +27,15 @@ pub enum BudgetKind {
     AccountNetworkMisses,
     /// Registrations from a network.
     Registrations,
+    /// Questions from a network whether a name is free.
+    NameChecks,
+    /// Sessions of user-interactive authentication that a network begins without an access token.
+    UiaSessions,
 }
 
 impl BudgetKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::MessagesHourly,
         Self::MessagesDaily,
         Self::Requests,
@@ -41,6 +45,8 @@ impl BudgetKind {
         Self::AccountMisses,
         Self::AccountNetworkMisses,
         Self::Registrations,
+        Self::NameChecks,
+        Self::UiaSessions,
     ];
 
     /// The name in the database.
@@ -55,6 +61,8 @@ impl BudgetKind {
             Self::AccountMisses => "account_misses",
             Self::AccountNetworkMisses => "account_network_misses",
             Self::Registrations => "registrations",
+            Self::NameChecks => "name_checks",
+            Self::UiaSessions => "uia_sessions",
         }
     }
 }

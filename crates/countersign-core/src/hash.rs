@@ -62,6 +62,10 @@ keyed_hash! {
     UiaSessionHash
 }
 keyed_hash! {
+    /// Stands for what a session of user-interactive authentication is to change.
+    UiaTargetHash
+}
+keyed_hash! {
     /// Names whom a budget belongs to: an address, a network, an account.
     SubjectHash
 }

@@ -15,8 +15,9 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
-    AccessTokenHash, AddressHash, ClientSecret, ClientSecretHash, Random, Sealed, SealedColumn, SessionKey,
-    SessionPurpose, SubjectHash, ThirdPartyIdentifier, UiaSessionHash, sealed::SEALED_NONCE_LENGTH,
+    AccessTokenHash, AddressHash, ClientSecret, ClientSecretHash, Random, Sealed, SealedColumn, SessionId,
+    SessionKey, SessionPurpose, SubjectHash, ThirdPartyIdentifier, UiaSessionHash, UiaTargetHash,
+    sealed::SEALED_NONCE_LENGTH,
 };
 
 /// Names one master key; 1 to 32 of `0-9a-zA-Z_-`. Stored beside whatever a key made.
@@ -311,6 +312,16 @@ impl Keyring {
     /// The hash that the id of a UIA session is stored as.
     pub fn uia_session_hash(&self, id: &str) -> UiaSessionHash {
         UiaSessionHash::from_bytes(labeled(&self.index, "uia_session", &[id.as_bytes()]))
+    }
+
+    /// The hash that binds a UIA session to the validation session that it is about.
+    pub fn uia_target_hash(&self, sid: Option<&SessionId>, client_secret: &ClientSecret) -> UiaTargetHash {
+        let sid: &[u8] = sid.map_or(&[], |sid| sid.as_bytes());
+        UiaTargetHash::from_bytes(labeled(
+            &self.index,
+            "uia_target",
+            &[sid, client_secret.expose().as_bytes()],
+        ))
     }
 
     /// The hash that names whom a budget belongs to.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::{Localpart, Timestamp, UiaSessionHash};
+use crate::{Localpart, Timestamp, UiaSessionHash, UiaTargetHash};
 
 /// How long a session waits for its next stage.
 pub const UIA_SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -73,12 +73,16 @@ pub struct UiaSession {
     pub operation: UiaOperation,
     /// The account whose access token began it.
     pub localpart: Option<Localpart>,
+    /// What it is to change, as its first request said.
+    pub target: Option<UiaTargetHash>,
     /// Stages done, in the order of their flow.
     pub completed: Vec<Stage>,
     /// When it began.
     pub created_at: Timestamp,
     /// The last moment at which it counts.
     pub expires_at: Timestamp,
+    /// The account that it made. It makes one.
+    pub registered: Option<Localpart>,
 }
 
 /// Whether a request may go on.
@@ -96,7 +100,7 @@ pub enum UiaMismatch {
     /// Unknown or expired.
     #[error("The authentication session is unknown or has expired")]
     Unknown,
-    /// It authenticates something else, or for someone else.
+    /// It authenticates something else, for someone else, or with another target.
     #[error("The authentication session belongs to another request")]
     Foreign,
 }
@@ -113,7 +117,7 @@ pub enum StageRefusal {
 }
 
 impl UiaSession {
-    /// A new session without any stage done.
+    /// A new session without any stage done, and without a target.
     pub fn begin(
         id_hash: UiaSessionHash,
         operation: UiaOperation,
@@ -121,7 +125,16 @@ impl UiaSession {
         now: Timestamp,
     ) -> Self {
         let expires_at = now.after(UIA_SESSION_LIFETIME);
-        Self { id_hash, operation, localpart, completed: Vec::new(), created_at: now, expires_at }
+        Self {
+            id_hash,
+            operation,
+            localpart,
+            target: None,
+            completed: Vec::new(),
+            created_at: now,
+            expires_at,
+            registered: None,
+        }
     }
 
     /// Checks that a stored session is the one for this request.
@@ -132,10 +145,13 @@ impl UiaSession {
         session: Option<Self>,
         operation: UiaOperation,
         localpart: Option<&Localpart>,
+        target: Option<&UiaTargetHash>,
         now: Timestamp,
     ) -> Result<Self, UiaMismatch> {
         let session = session.filter(|session| now <= session.expires_at).ok_or(UiaMismatch::Unknown)?;
-        let fits = session.operation == operation && session.localpart.as_ref() == localpart;
+        let fits = session.operation == operation
+            && session.localpart.as_ref() == localpart
+            && session.target.as_ref() == target;
         if fits { Ok(session) } else { Err(UiaMismatch::Foreign) }
     }
 
@@ -234,13 +250,28 @@ mod tests {
     fn a_session_counts_for_its_own_operation_and_account_only() {
         let server = crate::ServerName::parse("example.org").unwrap();
         let alice = Localpart::parse("alice", &server).unwrap();
-        let check = |session, operation, who| UiaSession::check(session, operation, who, NOW).map(|_| ());
+        let check =
+            |session, operation, who| UiaSession::check(session, operation, who, None, NOW).map(|_| ());
         assert_eq!(check(Some(session()), UiaOperation::Register, None), Ok(()));
         assert_eq!(check(Some(session()), UiaOperation::AddThreepid, None), Err(UiaMismatch::Foreign));
         assert_eq!(check(Some(session()), UiaOperation::Register, Some(&alice)), Err(UiaMismatch::Foreign));
         assert_eq!(check(None, UiaOperation::Register, None), Err(UiaMismatch::Unknown));
         let late = NOW.after(UIA_SESSION_LIFETIME).after(Duration::from_millis(1));
-        let expired = UiaSession::check(Some(session()), UiaOperation::Register, None, late);
+        let expired = UiaSession::check(Some(session()), UiaOperation::Register, None, None, late);
         assert_eq!(expired, Err(UiaMismatch::Unknown));
+    }
+
+    #[test]
+    fn a_session_counts_for_its_own_target_only() {
+        let (own, other) = (UiaTargetHash::from_bytes([1; 32]), UiaTargetHash::from_bytes([2; 32]));
+        let bound = UiaSession { target: Some(own), ..session() };
+        let check = |session: &UiaSession, target| {
+            UiaSession::check(Some(session.clone()), UiaOperation::Register, None, target, NOW).map(|_| ())
+        };
+        assert_eq!(check(&bound, Some(&own)), Ok(()));
+        for target in [Some(&other), None] {
+            assert_eq!(check(&bound, target), Err(UiaMismatch::Foreign));
+        }
+        assert_eq!(check(&session(), Some(&own)), Err(UiaMismatch::Foreign));
     }
 }

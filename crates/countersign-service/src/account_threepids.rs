@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    AddRefusal, AddThreepid, ClientSecret, Clock, Keyring, Localpart, Medium, OpenError, Random, SealedColumn,
-    SessionId, ThirdPartyIdentifier, Timestamp, UiaSessionHash,
+    AddRefusal, AddThreepid, ClientSecret, Clock, Keyring, Localpart, Medium, OpenError, Random,
+    SealedColumn, SessionId, ThirdPartyIdentifier, Timestamp, UiaTargetHash,
 };
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
@@ -92,6 +92,11 @@ impl AccountThreepids {
         rows.into_iter().map(read).collect()
     }
 
+    /// What an authentication to add the address of a session is bound to.
+    pub fn uia_target(&self, sid: Option<&SessionId>, client_secret: &ClientSecret) -> UiaTargetHash {
+        self.keyring.uia_target_hash(sid, client_secret)
+    }
+
     /// Adds the address of a validated session to an account. The same caller's retry succeeds.
     ///
     /// # Errors
@@ -101,7 +106,6 @@ impl AccountThreepids {
         localpart: &Localpart,
         sid: Option<SessionId>,
         client_secret: &ClientSecret,
-        uia_session: UiaSessionHash,
     ) -> Result<(), AddThreepidError> {
         let sid = sid.ok_or(AddThreepidError::AuthFailed)?;
         let session = self.storage.find_session(sid).await?.ok_or(AddThreepidError::AuthFailed)?;
@@ -114,9 +118,14 @@ impl AccountThreepids {
             sid,
             client_secret_hash: self.keyring.client_secret_hash(client_secret),
             localpart: localpart.clone(),
-            sealed_address: sealer.seal(SealedColumn::AccountThreepidAddress, row_id, &address, &*self.random),
+            sealed_address: sealer.seal(
+                SealedColumn::AccountThreepidAddress,
+                row_id,
+                &address,
+                &*self.random,
+            ),
         };
-        let added = self.storage.add_threepid(add, uia_session, self.clock.now()).await?;
+        let added = self.storage.add_threepid(add, self.clock.now()).await?;
         added.map_err(|refusal| match refusal {
             AddRefusal::AuthFailed => AddThreepidError::AuthFailed,
             AddRefusal::InUse => AddThreepidError::InUse,

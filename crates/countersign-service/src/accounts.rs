@@ -1,15 +1,16 @@
 //! Accounts of the node: register, log in and out, and whom an access token stands for.
 
 mod password_login;
+mod registration;
 
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_core::{
-    Account, Clock, Device, DeviceId, InvalidLocalpart, Keyring, Localpart, NewLogin, Random, ServerName,
-    ThirdPartyIdentifier, TokenOwner, UiaSessionHash, UserId,
+    Clock, Device, DeviceId, InvalidDeviceId, InvalidDisplayName, InvalidLocalpart, Keyring, Localpart,
+    NewLogin, Random, ServerName, ThirdPartyIdentifier, TokenOwner, UiaMismatch, UiaSessionHash, UserId,
 };
-use countersign_storage::{Registered, Registration, Storage, StorageError};
+use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -47,7 +48,7 @@ pub struct RegisterRequest {
     pub password: Zeroizing<String>,
     /// The first device; `None`: the client wants no login.
     pub device: Option<NewDevice>,
-    /// The authentication that allows it; `None`: the operator makes it.
+    /// The authentication that allows it; `None`: it was allowed at once, or the operator makes it.
     pub uia_session: Option<UiaSessionHash>,
 }
 
@@ -58,6 +59,28 @@ pub struct NewDevice {
     pub device_id: Option<DeviceId>,
     /// What the client calls it.
     pub display_name: Option<String>,
+}
+
+impl NewDevice {
+    /// Parses a client's choice.
+    ///
+    /// # Errors
+    /// When the id breaks a rule, or the name is too long.
+    pub fn parse(device_id: Option<&str>, display_name: Option<String>) -> Result<Self, InvalidDevice> {
+        display_name.as_deref().map(Device::check_display_name).transpose()?;
+        Ok(Self { device_id: device_id.map(DeviceId::parse).transpose()?, display_name })
+    }
+}
+
+/// Why there can't be such a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InvalidDevice {
+    /// The id breaks a rule.
+    #[error(transparent)]
+    Id(#[from] InvalidDeviceId),
+    /// The name is too long.
+    #[error(transparent)]
+    DisplayName(#[from] InvalidDisplayName),
 }
 
 /// A login by password.
@@ -106,6 +129,12 @@ pub enum RegisterError {
     /// Someone has that name.
     #[error("the name is taken")]
     UserInUse,
+    /// The password is none.
+    #[error("the password is empty")]
+    WeakPassword,
+    /// The authentication session is gone, or has made another account.
+    #[error(transparent)]
+    Session(UiaMismatch),
     /// Too many in too short a time.
     #[error("limited for {} ms", .0.as_millis())]
     Limited(Duration),
@@ -155,38 +184,8 @@ impl Accounts {
         UserId::new(localpart, &self.server_name)
     }
 
-    /// Checks that a name may be registered, before any authentication.
-    ///
-    /// # Errors
-    /// When it breaks a rule or is taken; when the database fails.
-    pub async fn check_username(&self, username: &str) -> Result<Localpart, RegisterError> {
-        let localpart =
-            Localpart::parse(username, &self.server_name).map_err(RegisterError::InvalidUsername)?;
-        match self.storage.find_account(&localpart).await? {
-            Some(_) => Err(RegisterError::UserInUse),
-            None => Ok(localpart),
-        }
-    }
-
-    /// Makes an account, and logs its first device in.
-    ///
-    /// # Errors
-    /// When the name was taken meanwhile, or the network made too many; when the database fails.
-    pub async fn register(&self, request: RegisterRequest) -> Result<NewAccount, RegisterError> {
-        let charges = self.limits.registration(&self.keyring, request.context.network);
-        let charged = self.storage.charge(charges, self.clock.now()).await?;
-        charged.map_err(|limited| RegisterError::Limited(limited.retry_after))?;
-        let localpart = request.localpart.unwrap_or_else(|| self.made_up_localpart());
-        let password_hash = Some(self.passwords.hash(request.password).await);
-        let (login, issued) = request.device.map(|device| self.new_login(&localpart, device)).unzip();
-        let account = Account { localpart: localpart.clone(), password_hash, created_at: self.clock.now() };
-        // No session has an empty id, so there is nothing to delete where the operator makes the account.
-        let uia_session = request.uia_session.unwrap_or_else(|| self.keyring.uia_session_hash(""));
-        let registration = Registration { account, login, uia_session };
-        match self.storage.register(registration).await? {
-            Registered::Created => Ok(NewAccount { user_id: self.user_id(&localpart), login: issued }),
-            Registered::UserInUse => Err(RegisterError::UserInUse),
-        }
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Whom an access token stands for; `None`: it was never given out, or its device is logged out.
@@ -211,11 +210,6 @@ impl Accounts {
     /// When the database fails.
     pub async fn log_out_all(&self, localpart: &Localpart) -> Result<(), StorageError> {
         self.storage.log_out_all(localpart).await
-    }
-
-    fn made_up_localpart(&self) -> Localpart {
-        let bytes: [u8; 12] = self.random.bytes();
-        Localpart::from_stored(bytes.iter().map(|byte| char::from(b'a' + byte % 26)).collect())
     }
 
     fn new_login(&self, localpart: &Localpart, device: NewDevice) -> (NewLogin, IssuedToken) {

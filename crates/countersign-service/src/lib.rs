@@ -22,7 +22,7 @@ mod verifier;
 pub use self::{
     account_threepids::{AccountThreepids, AddThreepidError, ListedThreepid, ThreepidsError},
     accounts::{
-        AccountIdentifier, Accounts, AccountsError, IssuedToken, LogInRequest, LoggedIn, NewAccount, NewDevice,
+        AccountIdentifier, Accounts, AccountsError, InvalidDevice, IssuedToken, LogInRequest, LoggedIn, NewAccount, NewDevice,
         RegisterError, RegisterRequest,
     },
     confirmations::{

@@ -27,6 +27,10 @@ pub struct Limits {
     pub misses_per_account_and_network: Option<Rate>,
     /// Registrations from a network.
     pub registrations: Option<Rate>,
+    /// Questions from a network whether a name is free.
+    pub name_checks: Option<Rate>,
+    /// Sessions of user-interactive authentication that a network begins without an access token.
+    pub uia_sessions: Option<Rate>,
 }
 
 impl Limits {
@@ -59,6 +63,20 @@ impl Limits {
     pub(crate) fn registration(&self, keyring: &Keyring, network: ClientNetwork) -> Vec<Charge> {
         let subject = network_subject(keyring, network);
         charge(BudgetKind::Registrations, subject, self.registrations).into_iter().collect()
+    }
+
+    /// What it costs to ask whether a name is free.
+    pub(crate) fn name_check(&self, keyring: &Keyring, network: ClientNetwork) -> Vec<Charge> {
+        charge(BudgetKind::NameChecks, network_subject(keyring, network), self.name_checks)
+            .into_iter()
+            .collect()
+    }
+
+    /// What it costs to begin a session of user-interactive authentication without an access token.
+    pub(crate) fn uia_session(&self, keyring: &Keyring, network: ClientNetwork) -> Vec<Charge> {
+        charge(BudgetKind::UiaSessions, network_subject(keyring, network), self.uia_sessions)
+            .into_iter()
+            .collect()
     }
 
     /// What a wrong password costs, for an account as it was named, from a network. That many come from one network;

@@ -1,11 +1,11 @@
 //! User-interactive authentication: walks a request through the stages of a flow.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_core::{
     ClientNetwork, Clock, Flow, Keyring, Localpart, Random, Stage, StageRefusal, UiaMismatch, UiaOperation,
-    UiaProgress, UiaSession, UiaSessionHash,
+    UiaProgress, UiaSession, UiaSessionHash, UiaTargetHash,
 };
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
@@ -31,6 +31,8 @@ pub struct UiaRequest {
     pub flows: Vec<Flow>,
     /// The account whose access token it carries.
     pub localpart: Option<Localpart>,
+    /// What it is to change, which must stay the same for a whole session.
+    pub target: Option<UiaTargetHash>,
     /// Where it comes from.
     pub network: ClientNetwork,
     /// The `session` of its `auth`.
@@ -59,10 +61,17 @@ pub enum StageAttempt {
 /// Whether a request may go on.
 #[derive(Debug)]
 pub enum UiaOutcome {
-    /// It may; its effect deletes this session.
-    Authenticated(UiaSessionHash),
+    /// It may, in this session; `None`: it was authenticated at once, without one.
+    Authenticated(Option<UiaSessionHash>),
     /// It needs more.
     Challenge(Challenge),
+}
+
+/// Whether a session is in the database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Stored,
+    NotYet,
 }
 
 /// What a client must do next.
@@ -104,6 +113,9 @@ pub enum UiaError {
     /// The stage failed otherwise.
     #[error(transparent)]
     Accounts(AccountsError),
+    /// Too many sessions in too short a time.
+    #[error("limited for {} ms", .0.as_millis())]
+    Limited(Duration),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -125,43 +137,53 @@ impl Uia {
     /// request without `auth` never may.
     ///
     /// # Errors
-    /// When its session does not fit, when too many passwords were wrong, when the database fails.
+    /// When its session does not fit, when too many passwords were wrong or sessions begun, when the database fails.
     pub async fn authenticate(&self, request: UiaRequest) -> Result<UiaOutcome, UiaError> {
-        let (id, session, stored) = self.find_or_begin(&request).await?;
-        let failure = match &request.attempt {
-            None => None,
-            Some(attempt) => match self.check_stage(&session, &request, attempt).await? {
-                Ok(stage) => return self.count(id, session, stored, stage, request.flows).await,
-                Err(failure) => Some(failure),
-            },
+        let (id, mut session, kept) = self.find_or_begin(&request).await?;
+        let mut failure = None;
+        if let Some(attempt) = &request.attempt {
+            match self.check_stage(&session, &request, attempt).await? {
+                Ok(stage) => session = self.count(session, kept, stage).await?,
+                Err(refused) => failure = Some(refused),
+            }
+        }
+        if failure.is_none() && session.progress(&request.flows) == UiaProgress::Done {
+            return Ok(UiaOutcome::Authenticated(match kept {
+                Kept::Stored => Some(session.id_hash),
+                Kept::NotYet => None,
+            }));
+        }
+        if kept == Kept::NotYet {
+            self.open(session.clone(), request.network).await?;
+        }
+        let completed = session.completed;
+        Ok(UiaOutcome::Challenge(Challenge { session: id, flows: request.flows, completed, failure }))
+    }
+
+    /// Keeps a new session. Whoever has no access token may begin only so many.
+    async fn open(&self, session: UiaSession, network: ClientNetwork) -> Result<(), UiaError> {
+        let charges = match &session.localpart {
+            Some(_) => Vec::new(),
+            None => self.accounts.limits().uia_session(&self.keyring, network),
         };
-        if stored && failure.is_none() && session.progress(&request.flows) == UiaProgress::Done {
-            return Ok(UiaOutcome::Authenticated(session.id_hash));
-        }
-        if !stored {
-            self.storage.open_uia_session(session.clone()).await?;
-        }
-        Ok(UiaOutcome::Challenge(Challenge {
-            session: id,
-            flows: request.flows,
-            completed: session.completed,
-            failure,
-        }))
+        let opened = self.storage.open_uia_session(session, charges, self.clock.now()).await?;
+        opened.map_err(|limited| UiaError::Limited(limited.retry_after))
     }
 
     /// The session that the request names, or a new one that is not stored yet.
-    async fn find_or_begin(&self, request: &UiaRequest) -> Result<(String, UiaSession, bool), UiaError> {
+    async fn find_or_begin(&self, request: &UiaRequest) -> Result<(String, UiaSession, Kept), UiaError> {
         let now = self.clock.now();
+        let (caller, target) = (request.localpart.as_ref(), request.target.as_ref());
         if let Some(id) = &request.session {
             let found = self.storage.find_uia_session(self.keyring.uia_session_hash(id)).await?;
-            let session = UiaSession::check(found, request.operation, request.localpart.as_ref(), now)
+            let session = UiaSession::check(found, request.operation, caller, target, now)
                 .map_err(UiaError::Session)?;
-            return Ok((id.clone(), session, true));
+            return Ok((id.clone(), session, Kept::Stored));
         }
         let id = URL_SAFE_NO_PAD.encode(self.random.bytes::<18>());
         let id_hash = self.keyring.uia_session_hash(&id);
         let session = UiaSession::begin(id_hash, request.operation, request.localpart.clone(), now);
-        Ok((id, session, false))
+        Ok((id, UiaSession { target: request.target, ..session }, Kept::NotYet))
     }
 
     async fn check_stage(
@@ -199,31 +221,16 @@ impl Uia {
         }
     }
 
-    async fn count(
-        &self,
-        id: String,
-        session: UiaSession,
-        stored: bool,
-        stage: Stage,
-        flows: Vec<Flow>,
-    ) -> Result<UiaOutcome, UiaError> {
-        let session = if stored {
-            let completed = self.storage.complete_uia_stage(session.id_hash, stage).await?;
-            completed.ok_or(UiaError::Session(UiaMismatch::Unknown))?
-        } else {
-            session.complete(stage)
-        };
-        if session.progress(&flows) == UiaProgress::Done {
-            return Ok(UiaOutcome::Authenticated(session.id_hash));
+    async fn count(&self, session: UiaSession, kept: Kept, stage: Stage) -> Result<UiaSession, UiaError> {
+        if session.has_completed(stage) {
+            return Ok(session);
         }
-        if !stored {
-            self.storage.open_uia_session(session.clone()).await?;
+        match kept {
+            Kept::NotYet => Ok(session.complete(stage)),
+            Kept::Stored => {
+                let completed = self.storage.complete_uia_stage(session.id_hash, stage).await?;
+                completed.ok_or(UiaError::Session(UiaMismatch::Unknown))
+            }
         }
-        Ok(UiaOutcome::Challenge(Challenge {
-            session: id,
-            flows,
-            completed: session.completed,
-            failure: None,
-        }))
     }
 }

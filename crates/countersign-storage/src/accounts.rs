@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use countersign_core::{
-    AccessTokenHash, Account, Device, DeviceId, Localpart, NewLogin, Timestamp, TokenOwner, UiaSessionHash,
+    AccessTokenHash, Account, Device, DeviceId, Localpart, NewLogin, TokenOwner, UiaSessionHash,
 };
 
 use crate::StorageError;
@@ -14,24 +14,29 @@ pub struct Registration {
     pub account: Account,
     /// Its first login, unless the client wants none.
     pub login: Option<NewLogin>,
-    /// The authentication session that allowed it, deleted with it.
-    pub uia_session: UiaSessionHash,
+    /// The authentication session that allows it, which allows one; `None`: it was allowed at once, or by the operator.
+    pub uia_session: Option<UiaSessionHash>,
 }
 
 /// What a registration led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registered {
     /// The account exists now.
     Created,
     /// Someone has that name.
     UserInUse,
+    /// The authentication session has made this account before.
+    Repeated(Localpart),
+    /// The authentication session is gone.
+    SessionGone,
 }
 
 /// Accounts of the node, their devices and access tokens.
 #[async_trait]
 pub trait AccountStore: Send + Sync {
-    /// Makes an account, with its first login, and deletes the authentication session. Changes nothing if the name is
-    /// taken. Of two with one name, one wins.
+    /// Makes an account, with its first login, and keeps its name with the authentication session. Changes nothing if the
+    /// session has made an account or is gone, or if the name is taken. Of two with one name, one wins, and of two with one
+    /// session.
     async fn register(&self, registration: Registration) -> Result<Registered, StorageError>;
 
     /// The account of that name.
@@ -51,7 +56,4 @@ pub trait AccountStore: Send + Sync {
 
     /// The devices of an account, oldest first.
     async fn list_devices(&self, localpart: &Localpart) -> Result<Vec<Device>, StorageError>;
-
-    /// When the oldest account was made; `None` if there is none.
-    async fn find_oldest_account(&self) -> Result<Option<(Localpart, Timestamp)>, StorageError>;
 }

@@ -83,10 +83,11 @@ macro_rules! contract_tests {
                 registrations_at_once_have_one_winner
                 new_login_replaces_a_devices_token
                 logging_out_ends_one_device
-                logging_out_everywhere_ends_all_devices_of_one_account
-                oldest_account_is_found);
+                session_makes_one_account
+                logging_out_everywhere_ends_all_devices_of_one_account);
             cases!($open, uia:
                 session_is_kept_with_its_stages
+                session_is_charged_when_it_opens
                 stages_at_once_all_count);
             cases!($open, budgets:
                 budget_refills_with_time

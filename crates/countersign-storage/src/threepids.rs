@@ -1,9 +1,7 @@
 //! Addresses of accounts.
 
 use async_trait::async_trait;
-use countersign_core::{
-    AccountThreepid, AddRefusal, AddThreepid, AddressHash, Localpart, Timestamp, UiaSessionHash,
-};
+use countersign_core::{AccountThreepid, AddRefusal, AddThreepid, AddressHash, Localpart, Timestamp};
 
 use crate::StorageError;
 
@@ -13,15 +11,9 @@ pub type AddedThreepid = Result<(), AddRefusal>;
 /// Addresses of accounts. An address is on one account at most.
 #[async_trait]
 pub trait ThreepidStore: Send + Sync {
-    /// Adds the address of a validated session to an account, consumes the session, and deletes the authentication
-    /// session. Decided by `ValidationSession::add_threepid`. Of two accounts that add one address, one wins. On a refusal
-    /// nothing changes but the authentication session, which stays.
-    async fn add_threepid(
-        &self,
-        add: AddThreepid,
-        uia_session: UiaSessionHash,
-        now: Timestamp,
-    ) -> Result<AddedThreepid, StorageError>;
+    /// Adds the address of a validated session to an account, and consumes the session. Decided by
+    /// `ValidationSession::add_threepid`. Of two accounts that add one address, one wins. On a refusal nothing changes.
+    async fn add_threepid(&self, add: AddThreepid, now: Timestamp) -> Result<AddedThreepid, StorageError>;
 
     /// The addresses of an account, in the order in which they came.
     async fn list_threepids(&self, localpart: &Localpart) -> Result<Vec<AccountThreepid>, StorageError>;

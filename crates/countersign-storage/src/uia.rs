@@ -1,15 +1,20 @@
 //! Sessions of user-interactive authentication.
 
 use async_trait::async_trait;
-use countersign_core::{Stage, UiaSession, UiaSessionHash};
+use countersign_core::{Charge, Limited, Stage, Timestamp, UiaSession, UiaSessionHash};
 
 use crate::StorageError;
 
 /// Sessions of user-interactive authentication.
 #[async_trait]
 pub trait UiaStore: Send + Sync {
-    /// Keeps a new session.
-    async fn open_uia_session(&self, session: UiaSession) -> Result<(), StorageError>;
+    /// Keeps a new session, and takes one unit from each budget; neither if one is spent.
+    async fn open_uia_session(
+        &self,
+        session: UiaSession,
+        charges: Vec<Charge>,
+        now: Timestamp,
+    ) -> Result<Result<(), Limited>, StorageError>;
 
     /// The session with that id.
     async fn find_uia_session(&self, id: UiaSessionHash) -> Result<Option<UiaSession>, StorageError>;

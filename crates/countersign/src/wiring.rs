@@ -237,6 +237,8 @@ fn limits(config: &LimitsConfig) -> Limits {
         misses_per_account: rate(config.login_failures_per_account_per_hour, HOUR),
         misses_per_account_and_network: rate(config.login_failures_per_account_and_network_per_hour, HOUR),
         registrations: rate(config.registrations_per_network_per_hour, HOUR),
+        name_checks: rate(config.name_checks_per_network_per_minute, MINUTE),
+        uia_sessions: rate(config.uia_sessions_per_network_per_hour, HOUR),
     }
 }
 

@@ -7,7 +7,6 @@ create table accounts (
     password_hash text,
     created_at integer not null
 ) strict;
-create index accounts_by_age on accounts (created_at);
 
 -- Logins of accounts. Row ids keep the order in which they came.
 create table devices (
@@ -108,14 +107,17 @@ create table message_history (
 create index message_history_by_session on message_history (session_number);
 create index message_history_by_end on message_history (finished_at);
 
--- Sessions of user-interactive authentication. `completed` holds names of stages, separated by blanks.
+-- Sessions of user-interactive authentication. `completed` holds names of stages, separated by blanks. `target_hash` says
+-- what the session is about, and `registered` which account it made.
 create table uia_sessions (
     id_hash blob not null primary key,
     operation text not null,
     localpart text,
+    target_hash blob,
     completed text not null,
     created_at integer not null,
-    expires_at integer not null
+    expires_at integer not null,
+    registered text
 ) strict, without rowid;
 create index uia_sessions_by_expiry on uia_sessions (expires_at);
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::{Account, Device, NewLogin, Timestamp, TokenOwner, UiaOperation, UiaSession};
+use countersign_core::{Device, Localpart, NewLogin, TokenOwner, UiaOperation, UiaSession};
 use tokio::task::JoinSet;
 
 use super::data::*;
@@ -25,21 +25,32 @@ async fn devices(storage: &dyn Storage, name: &str) -> Vec<String> {
     devices.iter().map(|device| device.device_id.as_str().to_owned()).collect()
 }
 
+/// A registration in the authentication session of that id.
+fn registration_in(id: &str, name: &str, login: Option<NewLogin>) -> Registration {
+    Registration { uia_session: Some(uia_session_hash(id)), ..registration(name, login) }
+}
+
+/// The account that the session of that id made.
+async fn registered_in(storage: &dyn Storage, id: &str) -> Option<Localpart> {
+    storage.find_uia_session(uia_session_hash(id)).await.unwrap().expect("there is a session").registered
+}
+
 async fn open_uia(storage: &dyn Storage, name: &str) {
     let session = UiaSession::begin(uia_session_hash(name), UiaOperation::Register, None, NOW);
-    storage.open_uia_session(session).await.unwrap();
+    storage.open_uia_session(session, Vec::new(), NOW).await.unwrap().unwrap();
 }
 
 pub(crate) async fn registration_makes_account_device_and_token(storage: Arc<dyn Storage>) {
     open_uia(&*storage, "alice").await;
     let login = login("alice", "PHONE", "token");
-    register(&*storage, "alice", Some(login.clone())).await;
+    let registration = registration_in("alice", "alice", Some(login.clone()));
+    assert_eq!(storage.register(registration).await.unwrap(), Registered::Created);
     let account = storage.find_account(&localpart("alice")).await.unwrap().unwrap();
     assert_eq!((account.localpart, account.created_at), (localpart("alice"), NOW));
     assert_eq!(account.password_hash.as_deref(), Some("$argon2id$x"));
     assert_eq!(storage.list_devices(&localpart("alice")).await.unwrap(), [login.device]);
     assert_eq!(token_owner(&*storage, "token").await, owner("alice", "PHONE"));
-    assert_eq!(storage.find_uia_session(uia_session_hash("alice")).await.unwrap(), None);
+    assert_eq!(registered_in(&*storage, "alice").await, Some(localpart("alice")));
 }
 
 pub(crate) async fn registration_without_login_makes_no_device(storage: Arc<dyn Storage>) {
@@ -54,13 +65,13 @@ pub(crate) async fn registration_without_login_makes_no_device(storage: Arc<dyn 
 pub(crate) async fn taken_name_changes_nothing(storage: Arc<dyn Storage>) {
     register(&*storage, "alice", None).await;
     open_uia(&*storage, "alice").await;
-    let mut second = registration("alice", Some(login("alice", "OTHER", "other")));
+    let mut second = registration_in("alice", "alice", Some(login("alice", "OTHER", "other")));
     second.account.password_hash = None;
     assert_eq!(storage.register(second).await.unwrap(), Registered::UserInUse);
     assert!(storage.find_account(&localpart("alice")).await.unwrap().unwrap().password_hash.is_some());
     assert!(devices(&*storage, "alice").await.is_empty());
     assert_eq!(token_owner(&*storage, "other").await, None);
-    assert!(storage.find_uia_session(uia_session_hash("alice")).await.unwrap().is_some());
+    assert_eq!(registered_in(&*storage, "alice").await, None);
 }
 
 pub(crate) async fn registrations_at_once_have_one_winner(storage: Arc<dyn Storage>) {
@@ -73,6 +84,33 @@ pub(crate) async fn registrations_at_once_have_one_winner(storage: Arc<dyn Stora
     let answers = tasks.join_all().await;
     assert_eq!(answers.iter().filter(|answer| **answer == Registered::Created).count(), 1);
     assert_eq!(devices(&*storage, "alice").await.len(), 1);
+}
+
+pub(crate) async fn session_makes_one_account(storage: Arc<dyn Storage>) {
+    open_uia(&*storage, "a").await;
+    let mut tasks = JoinSet::new();
+    for number in 0..16 {
+        let name = format!("user{number}");
+        let login = login(&name, "PHONE", &format!("token{number}"));
+        let (storage, registration) = (Arc::clone(&storage), registration_in("a", &name, Some(login)));
+        tasks.spawn(async move { (localpart(&name), storage.register(registration).await.unwrap()) });
+    }
+    let answers = tasks.join_all().await;
+    let made: Vec<_> = answers.iter().filter(|(_, answer)| *answer == Registered::Created).collect();
+    assert_eq!(made.len(), 1);
+    let winner = &made[0].0;
+    assert_eq!(registered_in(&*storage, "a").await.as_ref(), Some(winner));
+    for (name, answer) in answers.iter().filter(|(name, _)| name != winner) {
+        assert_eq!(*answer, Registered::Repeated(winner.clone()));
+        assert!(storage.find_account(name).await.unwrap().is_none());
+        assert!(storage.list_devices(name).await.unwrap().is_empty());
+    }
+    // The same name again, which is taken: by this session.
+    let again = registration_in("a", winner.as_str(), None);
+    assert_eq!(storage.register(again).await.unwrap(), Registered::Repeated(winner.clone()));
+    let gone = registration_in("gone", "late", None);
+    assert_eq!(storage.register(gone).await.unwrap(), Registered::SessionGone);
+    assert!(storage.find_account(&localpart("late")).await.unwrap().is_none());
 }
 
 pub(crate) async fn new_login_replaces_a_devices_token(storage: Arc<dyn Storage>) {
@@ -112,16 +150,4 @@ pub(crate) async fn logging_out_everywhere_ends_all_devices_of_one_account(stora
     assert_eq!((token_owner(&*storage, "phone").await, token_owner(&*storage, "desk").await), (None, None));
     assert_eq!(token_owner(&*storage, "bob's").await, owner("bob", "PHONE"));
     assert!(storage.find_account(&localpart("alice")).await.unwrap().is_some());
-}
-
-pub(crate) async fn oldest_account_is_found(storage: Arc<dyn Storage>) {
-    assert_eq!(storage.find_oldest_account().await.unwrap(), None);
-    let made = |name, created_at: Timestamp| {
-        let registration = registration(name, None);
-        Registration { account: Account { created_at, ..registration.account.clone() }, ..registration }
-    };
-    storage.register(made("young", NOW.after(DAY))).await.unwrap();
-    storage.register(made("old", NOW)).await.unwrap();
-    storage.register(made("younger", NOW.after(2 * DAY))).await.unwrap();
-    assert_eq!(storage.find_oldest_account().await.unwrap(), Some((localpart("old"), NOW)));
 }

@@ -246,7 +246,7 @@ pub(crate) fn registration(name: &str, login: Option<NewLogin>) -> Registration 
         password_hash: Some("$argon2id$x".to_owned()),
         created_at: NOW,
     };
-    Registration { account, login, uia_session: uia_session_hash(name) }
+    Registration { account, login, uia_session: None }
 }
 
 pub(crate) fn add_threepid(session: &ValidationSession, name: &str) -> AddThreepid {
@@ -313,8 +313,7 @@ pub(crate) async fn validated(
 pub(crate) async fn owned(storage: &dyn Storage, threepid: &ThirdPartyIdentifier, name: &str) {
     let request = request_with(SessionPurpose::AddThreepid, threepid, "owner");
     let session = validated(storage, &request, NOW).await;
-    let added =
-        storage.add_threepid(add_threepid(&session, name), uia_session_hash("owner"), NOW).await.unwrap();
+    let added = storage.add_threepid(add_threepid(&session, name), NOW).await.unwrap();
     assert_eq!(added, Ok(()));
 }
 

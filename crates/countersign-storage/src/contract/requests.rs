@@ -109,7 +109,7 @@ pub(crate) async fn ended_session_gives_way_to_a_new_one(storage: Arc<dyn Storag
 pub(crate) async fn consumed_session_gives_way_to_a_new_one(storage: Arc<dyn Storage>) {
     let first = alice();
     let old = validated(&*storage, &first, NOW).await;
-    storage.add_threepid(add_threepid(&old, "alice"), uia_session_hash("a"), NOW).await.unwrap().unwrap();
+    storage.add_threepid(add_threepid(&old, "alice"), NOW).await.unwrap().unwrap();
     let address = first.address_hash;
     assert!(storage.delete_threepid(&localpart("alice"), address).await.unwrap());
     let next = again(&first, 1);
@@ -127,7 +127,7 @@ pub(crate) async fn higher_attempt_after_validation_opens_a_session_beside_the_o
     // The old one works on.
     let answer = storage.submit_token(submission(&old, &link_token(&old)), NOW).await.unwrap();
     assert_eq!(answer, Submitted::Validated);
-    let added = storage.add_threepid(add_threepid(&old, "alice"), uia_session_hash("a"), NOW).await.unwrap();
+    let added = storage.add_threepid(add_threepid(&old, "alice"), NOW).await.unwrap();
     assert_eq!(added, Ok(()));
 }
 

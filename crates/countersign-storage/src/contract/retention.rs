@@ -13,7 +13,7 @@ pub(crate) async fn what_is_over_is_forgotten_in_time(storage: Arc<dyn Storage>)
     let request = alice();
     let sent = delivered(&*storage, &request, NOW).await;
     let uia = UiaSession::begin(uia_session_hash("a"), UiaOperation::Register, None, NOW);
-    storage.open_uia_session(uia.clone()).await.unwrap();
+    storage.open_uia_session(uia.clone(), Vec::new(), NOW).await.unwrap().unwrap();
     let nothing = Swept::default();
     let sweep = async |now| storage.sweep(RETENTION, now).await.unwrap();
 
@@ -37,7 +37,7 @@ pub(crate) async fn sweep_deletes_no_more_rows_than_asked(storage: Arc<dyn Stora
         let threepid = email(&format!("user{number}@example.org"));
         delivered(&*storage, &request(SessionPurpose::Identity, &threepid), NOW).await;
         let uia = UiaSession::begin(uia_session_hash(&name), UiaOperation::Register, None, NOW);
-        storage.open_uia_session(uia).await.unwrap();
+        storage.open_uia_session(uia, Vec::new(), NOW).await.unwrap().unwrap();
         storage.charge(vec![charge(BudgetKind::Requests, &name, 1)], NOW).await.unwrap().unwrap();
     }
     let two_rows = Retention { rows_per_sweep: 2, ..RETENTION };

@@ -3,33 +3,19 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    AccountThreepid, AddRefusal, AddThreepid, Consumed, Medium, SessionId, SessionPurpose, Stage,
-    UiaOperation, UiaSession,
+    AccountThreepid, AddRefusal, AddThreepid, Consumed, Medium, SessionId, SessionPurpose,
 };
 use tokio::task::JoinSet;
 
 use super::data::*;
 use crate::Storage;
 
-async fn open_uia(storage: &dyn Storage, id: &str) {
-    let session =
-        UiaSession::begin(uia_session_hash(id), UiaOperation::AddThreepid, Some(localpart("alice")), NOW);
-    storage.open_uia_session(session).await.unwrap();
-    storage.complete_uia_stage(uia_session_hash(id), Stage::Password).await.unwrap().unwrap();
-}
-
-async fn has_uia(storage: &dyn Storage, id: &str) -> bool {
-    storage.find_uia_session(uia_session_hash(id)).await.unwrap().is_some()
-}
-
 pub(crate) async fn validated_address_is_added_once_and_for_all(storage: Arc<dyn Storage>) {
     let request = alice();
     let proven = validated(&*storage, &request, NOW).await;
-    open_uia(&*storage, "a").await;
-    open_uia(&*storage, "b").await;
     let add = add_threepid(&proven, "alice");
     let later = NOW.after(MINUTE);
-    assert_eq!(storage.add_threepid(add.clone(), uia_session_hash("a"), later).await.unwrap(), Ok(()));
+    assert_eq!(storage.add_threepid(add.clone(), later).await.unwrap(), Ok(()));
     let expected = AccountThreepid {
         localpart: localpart("alice"),
         medium: Medium::Email,
@@ -43,21 +29,17 @@ pub(crate) async fn validated_address_is_added_once_and_for_all(storage: Arc<dyn
     assert_eq!(owner, Some(localpart("alice")));
     let consumed = Some(Consumed { at: later, by: localpart("alice") });
     assert_eq!(session(&*storage, proven.sid).await.consumed, consumed);
-    assert!(!has_uia(&*storage, "a").await);
-    assert!(has_uia(&*storage, "b").await);
 }
 
 pub(crate) async fn same_callers_retry_succeeds(storage: Arc<dyn Storage>) {
     let proven = validated(&*storage, &alice(), NOW).await;
-    for id in ["a", "b"] {
-        open_uia(&*storage, id).await;
+    for _ in 0..2 {
         let add = add_threepid(&proven, "alice");
-        assert_eq!(storage.add_threepid(add, uia_session_hash(id), NOW).await.unwrap(), Ok(()));
-        assert!(!has_uia(&*storage, id).await);
+        assert_eq!(storage.add_threepid(add, NOW).await.unwrap(), Ok(()));
     }
     assert_eq!(storage.list_threepids(&localpart("alice")).await.unwrap().len(), 1);
     let add = add_threepid(&proven, "bob");
-    let refused = storage.add_threepid(add, uia_session_hash("c"), NOW).await.unwrap();
+    let refused = storage.add_threepid(add, NOW).await.unwrap();
     assert_eq!(refused, Err(AddRefusal::AuthFailed));
 }
 
@@ -66,16 +48,14 @@ pub(crate) async fn address_of_another_account_is_refused(storage: Arc<dyn Stora
     let of_bob = request_with(SessionPurpose::AddThreepid, &address, "of_bob");
     let proven = validated(&*storage, &of_bob, NOW).await;
     owned(&*storage, &address, "alice").await;
-    open_uia(&*storage, "b").await;
     let add = add_threepid(&proven, "bob");
-    let refused = storage.add_threepid(add, uia_session_hash("b"), NOW).await.unwrap();
+    let refused = storage.add_threepid(add, NOW).await.unwrap();
     assert_eq!(refused, Err(AddRefusal::InUse));
-    assert!(has_uia(&*storage, "b").await);
     assert_eq!(session(&*storage, proven.sid).await, proven);
     assert!(storage.list_threepids(&localpart("bob")).await.unwrap().is_empty());
     // The owner's own other session is used up.
     let add = add_threepid(&proven, "alice");
-    assert_eq!(storage.add_threepid(add, uia_session_hash("b"), NOW).await.unwrap(), Ok(()));
+    assert_eq!(storage.add_threepid(add, NOW).await.unwrap(), Ok(()));
     assert!(session(&*storage, proven.sid).await.consumed.is_some());
     assert_eq!(storage.list_threepids(&localpart("alice")).await.unwrap().len(), 1);
 }
@@ -97,14 +77,12 @@ pub(crate) async fn unproven_address_is_refused(storage: Arc<dyn Storage>) {
         ),
         (right.clone(), NOW.after(DAY).after(SECOND)),
     ];
-    open_uia(&*storage, "a").await;
     for (add, now) in cases {
-        let refused = storage.add_threepid(add, uia_session_hash("a"), now).await.unwrap();
+        let refused = storage.add_threepid(add, now).await.unwrap();
         assert_eq!(refused, Err(AddRefusal::AuthFailed));
     }
-    assert!(has_uia(&*storage, "a").await);
     assert!(storage.list_threepids(&localpart("alice")).await.unwrap().is_empty());
-    assert_eq!(storage.add_threepid(right, uia_session_hash("a"), NOW.after(DAY)).await.unwrap(), Ok(()));
+    assert_eq!(storage.add_threepid(right, NOW.after(DAY)).await.unwrap(), Ok(()));
 }
 
 pub(crate) async fn addresses_are_listed_in_order_and_deleted_by_their_owner(storage: Arc<dyn Storage>) {
@@ -137,7 +115,7 @@ pub(crate) async fn two_accounts_at_once_have_one_winner(storage: Arc<dyn Storag
     let mut tasks = JoinSet::new();
     for add in adds {
         let storage = Arc::clone(&storage);
-        tasks.spawn(async move { storage.add_threepid(add, uia_session_hash("a"), NOW).await.unwrap() });
+        tasks.spawn(async move { storage.add_threepid(add, NOW).await.unwrap() });
     }
     let answers = tasks.join_all().await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use countersign_core::{
-    AccessTokenHash, Account, Device, DeviceId, Localpart, NewLogin, Timestamp, TokenOwner,
+    AccessTokenHash, Account, Device, DeviceId, Localpart, NewLogin, TokenOwner, UiaSession,
 };
 use rusqlite::{Connection, params};
 
@@ -70,19 +70,6 @@ impl AccountStore for SqliteStorage {
         let localpart = localpart.clone();
         self.read(move |tx| list_devices(tx, &localpart)).await
     }
-
-    async fn find_oldest_account(&self) -> Result<Option<(Localpart, Timestamp)>, StorageError> {
-        self.read(|tx| {
-            let statement = tx.prepare_cached(
-                "select localpart, created_at from accounts order by created_at, rowid limit 1",
-            )?;
-            find(statement, [], |row| {
-                let mut columns = Columns::of("accounts", row);
-                Ok((columns.parse("localpart", parse_localpart)?, columns.timestamp("created_at")?))
-            })
-        })
-        .await
-    }
 }
 
 /// The name of an account, as a column holds it.
@@ -91,6 +78,15 @@ pub(super) fn parse_localpart(text: &str) -> Option<Localpart> {
 }
 
 fn register(tx: &Connection, registration: &Registration) -> Outcome<Registered> {
+    if let Some(id) = registration.uia_session {
+        match uia::load(tx, id)? {
+            None => return Ok(Registered::SessionGone),
+            Some(UiaSession { registered: Some(localpart), .. }) => {
+                return Ok(Registered::Repeated(localpart));
+            }
+            Some(UiaSession { registered: None, .. }) => {}
+        }
+    }
     let account = &registration.account;
     let inserted = change(
         tx,
@@ -104,7 +100,9 @@ fn register(tx: &Connection, registration: &Registration) -> Outcome<Registered>
     if let Some(login) = &registration.login {
         log_in(tx, login)?;
     }
-    uia::delete(tx, registration.uia_session)?;
+    if let Some(id) = registration.uia_session {
+        uia::mark_registered(tx, id, &account.localpart)?;
+    }
     Ok(Registered::Created)
 }
 

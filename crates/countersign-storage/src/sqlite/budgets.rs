@@ -1,7 +1,7 @@
 //! Limits that belong to no other operation, and the rows that all limits share.
 
 use async_trait::async_trait;
-use countersign_core::{BudgetUpdate, Charge, Limited, Timestamp, charge, refund};
+use countersign_core::{BudgetUpdate, Charge, Limited, Timestamp, refund};
 use rusqlite::{Connection, params};
 
 use super::{
@@ -18,16 +18,7 @@ impl BudgetStore for SqliteStorage {
         charges: Vec<Charge>,
         now: Timestamp,
     ) -> Result<Result<(), Limited>, StorageError> {
-        self.write(move |tx| {
-            let full_at = load(tx, &charges)?;
-            let updates = match charge(&charges, &full_at, now) {
-                Ok(updates) => updates,
-                Err(limited) => return Ok(Err(limited)),
-            };
-            save(tx, &updates)?;
-            Ok(Ok(()))
-        })
-        .await
+        self.write(move |tx| charge(tx, &charges, now)).await
     }
 
     async fn refund(&self, charges: Vec<Charge>, now: Timestamp) -> Result<(), StorageError> {
@@ -36,6 +27,15 @@ impl BudgetStore for SqliteStorage {
             save(tx, &refund(&charges, &full_at, now))
         })
         .await
+    }
+}
+
+/// Takes one unit from each budget, or from none if one is spent.
+pub(super) fn charge(tx: &Connection, charges: &[Charge], now: Timestamp) -> Outcome<Result<(), Limited>> {
+    let full_at = load(tx, charges)?;
+    match countersign_core::charge(charges, &full_at, now) {
+        Ok(updates) => save(tx, &updates).map(Ok),
+        Err(limited) => Ok(Err(limited)),
     }
 }
 

@@ -47,6 +47,20 @@ impl<'row> Columns<'row> {
         value.as_blob().ok().and_then(|blob| blob.try_into().ok()).ok_or_else(|| self.corrupt(column))
     }
 
+    /// As [`bytes`](Self::bytes), or `None` for null.
+    pub(super) fn optional_bytes<const N: usize>(
+        &mut self,
+        column: &'static str,
+    ) -> Outcome<Option<[u8; N]>> {
+        match self.take()? {
+            ValueRef::Null => Ok(None),
+            value => {
+                let bytes = value.as_blob().ok().and_then(|blob| blob.try_into().ok());
+                bytes.map(Some).ok_or_else(|| self.corrupt(column))
+            }
+        }
+    }
+
     /// The next column, of any number of bytes.
     pub(super) fn blob(&mut self, column: &'static str) -> Outcome<Vec<u8>> {
         let value = self.take()?;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use countersign_core::{
     AccountThreepid, AddDecision, AddThreepid, AddressHash, Localpart, Medium, Sealed, Timestamp,
-    UiaSessionHash, ValidationSession,
+    ValidationSession,
 };
 use rusqlite::{Connection, params};
 
@@ -12,19 +12,14 @@ use super::{
     accounts::parse_localpart,
     failure::Outcome,
     rows::{Columns, change, change_one, find, list},
-    sessions, uia,
+    sessions,
 };
 use crate::{AddedThreepid, StorageError, ThreepidStore};
 
 #[async_trait]
 impl ThreepidStore for SqliteStorage {
-    async fn add_threepid(
-        &self,
-        add: AddThreepid,
-        uia_session: UiaSessionHash,
-        now: Timestamp,
-    ) -> Result<AddedThreepid, StorageError> {
-        self.write(move |tx| add_threepid(tx, &add, uia_session, now)).await
+    async fn add_threepid(&self, add: AddThreepid, now: Timestamp) -> Result<AddedThreepid, StorageError> {
+        self.write(move |tx| add_threepid(tx, &add, now)).await
     }
 
     async fn list_threepids(&self, localpart: &Localpart) -> Result<Vec<AccountThreepid>, StorageError> {
@@ -58,12 +53,7 @@ pub(super) fn find_owner(tx: &Connection, address: AddressHash) -> Outcome<Optio
     })
 }
 
-fn add_threepid(
-    tx: &Connection,
-    add: &AddThreepid,
-    uia_session: UiaSessionHash,
-    now: Timestamp,
-) -> Outcome<AddedThreepid> {
+fn add_threepid(tx: &Connection, add: &AddThreepid, now: Timestamp) -> Outcome<AddedThreepid> {
     let session = sessions::load(tx, add.sid)?;
     let owner = match &session {
         Some(session) => find_owner(tx, session.address_hash)?,
@@ -79,7 +69,6 @@ fn add_threepid(
             session.as_ref().map_or(Ok(()), |session| sessions::save(tx, session))?;
         }
     }
-    uia::delete(tx, uia_session)?;
     Ok(Ok(()))
 }
 

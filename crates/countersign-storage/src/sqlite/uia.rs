@@ -1,20 +1,36 @@
 //! Sessions of user-interactive authentication.
 
 use async_trait::async_trait;
-use countersign_core::{Localpart, Stage, UiaOperation, UiaSession, UiaSessionHash};
+use countersign_core::{
+    Charge, Limited, Localpart, Stage, Timestamp, UiaOperation, UiaSession, UiaSessionHash, UiaTargetHash,
+};
 use rusqlite::{Connection, params};
 
 use super::{
     SqliteStorage,
+    accounts::parse_localpart,
+    budgets,
     failure::Outcome,
-    rows::{Columns, change, change_one, find},
+    rows::{Columns, change_one, find},
 };
 use crate::{StorageError, UiaStore};
 
 #[async_trait]
 impl UiaStore for SqliteStorage {
-    async fn open_uia_session(&self, session: UiaSession) -> Result<(), StorageError> {
-        self.write(move |tx| insert(tx, &session)).await
+    async fn open_uia_session(
+        &self,
+        session: UiaSession,
+        charges: Vec<Charge>,
+        now: Timestamp,
+    ) -> Result<Result<(), Limited>, StorageError> {
+        self.write(move |tx| {
+            let charged = budgets::charge(tx, &charges, now)?;
+            if charged.is_ok() {
+                insert(tx, &session)?;
+            }
+            Ok(charged)
+        })
+        .await
     }
 
     async fn find_uia_session(&self, id: UiaSessionHash) -> Result<Option<UiaSession>, StorageError> {
@@ -41,43 +57,53 @@ impl UiaStore for SqliteStorage {
     }
 }
 
-/// Deletes a session that had its effect. It may be gone already.
-pub(super) fn delete(tx: &Connection, id: UiaSessionHash) -> Outcome<()> {
-    change(tx, "delete from uia_sessions where id_hash = ?1", [id.as_bytes()])?;
-    Ok(())
+/// Keeps with a session which account it made.
+pub(super) fn mark_registered(tx: &Connection, id: UiaSessionHash, localpart: &Localpart) -> Outcome<()> {
+    change_one(
+        tx,
+        "uia_sessions",
+        "update uia_sessions set registered = ?2 where id_hash = ?1 and registered is null",
+        params![id.as_bytes(), localpart.as_str()],
+    )
 }
 
 fn insert(tx: &Connection, session: &UiaSession) -> Outcome<()> {
     change_one(
         tx,
         "uia_sessions",
-        "insert into uia_sessions (id_hash, operation, localpart, completed, created_at, expires_at)
-         values (?1, ?2, ?3, ?4, ?5, ?6)",
+        "insert into uia_sessions (id_hash, operation, localpart, target_hash, completed, created_at, expires_at,
+            registered)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             session.id_hash.as_bytes(),
             session.operation.as_str(),
             session.localpart.as_ref().map(Localpart::as_str),
+            session.target.as_ref().map(UiaTargetHash::as_bytes),
             stage_names(&session.completed),
             session.created_at.as_millis(),
             session.expires_at.as_millis(),
+            session.registered.as_ref().map(Localpart::as_str),
         ],
     )
 }
 
-fn load(tx: &Connection, id: UiaSessionHash) -> Outcome<Option<UiaSession>> {
+/// The session with that id.
+pub(super) fn load(tx: &Connection, id: UiaSessionHash) -> Outcome<Option<UiaSession>> {
     let statement = tx.prepare_cached(
-        "select operation, localpart, completed, created_at, expires_at from uia_sessions where id_hash = ?1",
+        "select operation, localpart, target_hash, completed, created_at, expires_at, registered
+         from uia_sessions where id_hash = ?1",
     )?;
     find(statement, [id.as_bytes()], |row| {
         let mut columns = Columns::of("uia_sessions", row);
         Ok(UiaSession {
             id_hash: id,
             operation: columns.parse("operation", UiaOperation::parse)?,
-            localpart: columns
-                .parse_optional("localpart", |name| Some(Localpart::from_stored(name.to_owned())))?,
+            localpart: columns.parse_optional("localpart", parse_localpart)?,
+            target: columns.optional_bytes("target_hash")?.map(UiaTargetHash::from_bytes),
             completed: columns.parse("completed", parse_stages)?,
             created_at: columns.timestamp("created_at")?,
             expires_at: columns.timestamp("expires_at")?,
+            registered: columns.parse_optional("registered", parse_localpart)?,
         })
     })
 }

@@ -34,6 +34,10 @@ pub struct LimitsConfig {
     pub login_failures_per_account_per_hour: NonZeroU32,
     /// New accounts from one network in an hour.
     pub registrations_per_network_per_hour: NonZeroU32,
+    /// Questions from one network in a minute whether a username is free.
+    pub name_checks_per_network_per_minute: NonZeroU32,
+    /// Authentications that one network begins in an hour without an access token: first rounds of registrations.
+    pub uia_sessions_per_network_per_hour: NonZeroU32,
     /// Requests of any kind from one network in a second, counted by each process for itself, in memory.
     pub shield_requests_per_second: NonZeroU32,
     /// How many of those may come at once.
@@ -55,6 +59,8 @@ impl Default for LimitsConfig {
             login_failures_per_account_and_network_per_hour: count(20),
             login_failures_per_account_per_hour: count(200),
             registrations_per_network_per_hour: count(20),
+            name_checks_per_network_per_minute: count(60),
+            uia_sessions_per_network_per_hour: count(60),
             shield_requests_per_second: count(50),
             shield_burst: count(200),
         }

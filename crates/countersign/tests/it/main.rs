@@ -28,5 +28,6 @@ mod submit_token;
 mod support;
 mod threepid;
 mod tidy;
+mod uia;
 mod versions;
 mod wire;

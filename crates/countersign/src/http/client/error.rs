@@ -6,12 +6,11 @@ use axum::{
 };
 use countersign_api::{error::ErrorCode, object::BodyError};
 use countersign_core::{
-    InvalidClientSecret, InvalidDeviceId, InvalidEmailAddress, InvalidMsisdn, InvalidNextLink, InvalidToken,
-    UiaMismatch,
+    InvalidClientSecret, InvalidEmailAddress, InvalidMsisdn, InvalidNextLink, InvalidToken, UiaMismatch,
 };
 use countersign_service::{
-    AccountsError, AddThreepidError, RegisterError, RequestTokenError, StorageError, SubmitTokenError,
-    ThreepidsError, UiaError,
+    AccountsError, AddThreepidError, InvalidDevice, RegisterError, RequestTokenError, StorageError,
+    SubmitTokenError, ThreepidsError, UiaError,
 };
 
 use crate::http::answer::ErrorAnswer;
@@ -92,8 +91,8 @@ impl From<InvalidToken> for ClientError {
     }
 }
 
-impl From<InvalidDeviceId> for ClientError {
-    fn from(error: InvalidDeviceId) -> Self {
+impl From<InvalidDevice> for ClientError {
+    fn from(error: InvalidDevice) -> Self {
         Self::invalid_param(error.to_string())
     }
 }
@@ -168,6 +167,10 @@ impl From<RegisterError> for ClientError {
             E::UserInUse => {
                 Self::new(StatusCode::BAD_REQUEST, ErrorCode::UserInUse, "This username is taken")
             }
+            E::WeakPassword => {
+                Self::new(StatusCode::BAD_REQUEST, ErrorCode::WeakPassword, "The password must not be empty")
+            }
+            E::Session(mismatch) => mismatch.into(),
             E::Limited(retry_after) => Self(ErrorAnswer::limited(retry_after)),
             E::Storage(cause) => cause.into(),
         }
@@ -215,16 +218,23 @@ impl From<AddThreepidError> for ClientError {
     }
 }
 
+impl From<UiaMismatch> for ClientError {
+    fn from(mismatch: UiaMismatch) -> Self {
+        match mismatch {
+            UiaMismatch::Unknown => Self::invalid_param(mismatch.to_string()),
+            UiaMismatch::Foreign => {
+                Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, mismatch.to_string())
+            }
+        }
+    }
+}
+
 impl From<UiaError> for ClientError {
     fn from(error: UiaError) -> Self {
         use UiaError as E;
         match error {
-            E::Session(mismatch) => match mismatch {
-                UiaMismatch::Unknown => Self::invalid_param(mismatch.to_string()),
-                UiaMismatch::Foreign => {
-                    Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, mismatch.to_string())
-                }
-            },
+            E::Session(mismatch) => mismatch.into(),
+            E::Limited(retry_after) => Self(ErrorAnswer::limited(retry_after)),
             E::Accounts(cause) => cause.into(),
             E::Storage(cause) => cause.into(),
         }

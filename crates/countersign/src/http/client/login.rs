@@ -6,7 +6,6 @@ use countersign_api::{
     error::ErrorCode,
     uia::PASSWORD,
 };
-use countersign_core::DeviceId;
 use countersign_service::{Accounts, LogInRequest, NewDevice};
 use zeroize::Zeroizing;
 
@@ -34,10 +33,7 @@ pub(in crate::http) async fn log_in(
         context,
         identifier: account_identifier(identifier)?,
         password: Zeroizing::new(password),
-        device: NewDevice {
-            device_id: body.device_id.as_deref().map(DeviceId::parse).transpose()?,
-            display_name: body.initial_device_display_name,
-        },
+        device: NewDevice::parse(body.device_id.as_deref(), body.initial_device_display_name)?,
     };
     let logged_in = accounts.log_in(request).await?;
     Ok(Json(LoginResponse {

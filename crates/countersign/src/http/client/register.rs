@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use countersign_api::client::register::{
     AvailabilityQuery, AvailabilityResponse, RegisterQuery, RegisterRequest, RegisterResponse,
 };
-use countersign_core::{DeviceId, Flow, UiaOperation};
+use countersign_core::{Flow, UiaOperation};
 use countersign_service::{self as service, Accounts, NewDevice, Uia};
 use zeroize::Zeroizing;
 
@@ -17,10 +17,13 @@ use crate::http::{AppState, Registration, extract::Context};
 /// `GET /register/available`
 /// ([spec](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3registeravailable))
 pub(in crate::http) async fn check_availability(
+    State(state): State<AppState>,
     State(accounts): State<Accounts>,
+    Context(context): Context,
     MatrixQuery(query): MatrixQuery<AvailabilityQuery>,
 ) -> Result<Json<AvailabilityResponse>, ClientError> {
-    accounts.check_username(&query.username).await?;
+    open_flows(&state)?;
+    accounts.check_username_for(context.network, &query.username, None).await?;
     Ok(Json(AvailabilityResponse { available: true }))
 }
 
@@ -35,23 +38,29 @@ pub(in crate::http) async fn register(
 ) -> Result<Json<RegisterResponse>, ClientError> {
     check_kind(query.kind.as_deref())?;
     let flows = open_flows(&state)?;
+    let device = NewDevice::parse(body.device_id.as_deref(), body.initial_device_display_name)?;
+    body.password.as_deref().map(|password| accounts.check_new_password(password)).transpose()?;
+    let session = body.auth.as_ref().and_then(|auth| auth.session.as_deref());
     let localpart = match &body.username {
-        Some(username) => Some(accounts.check_username(username).await?),
+        Some(username) => Some(accounts.check_username_for(context.network, username, session).await?),
         None => None,
     };
-    let device_id = body.device_id.as_deref().map(DeviceId::parse).transpose()?;
-    let operation =
-        Operation { network: context.network, operation: UiaOperation::Register, flows, localpart: None };
+    let operation = Operation {
+        network: context.network,
+        operation: UiaOperation::Register,
+        flows,
+        localpart: None,
+        target: None,
+    };
     let uia_session = authenticate(&uia, body.auth, operation).await?;
     // Only now: a first request without a password still learns the flows.
     let password = body.password.ok_or_else(|| ClientError::missing_param("password"))?;
-    let device = NewDevice { device_id, display_name: body.initial_device_display_name };
     let request = service::RegisterRequest {
         context,
         localpart,
         password: Zeroizing::new(password),
         device: (body.inhibit_login != Some(true)).then_some(device),
-        uia_session: Some(uia_session),
+        uia_session,
     };
     let registered = accounts.register(request).await?;
     let (access_token, device_id) = registered

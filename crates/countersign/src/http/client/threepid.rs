@@ -102,9 +102,10 @@ pub(in crate::http) async fn add_3pid(
         operation: UiaOperation::AddThreepid,
         flows: vec![vec![Stage::Password]],
         localpart: Some(caller.localpart.clone()),
+        target: Some(threepids.uia_target(sid.as_ref(), &client_secret)),
     };
-    let uia_session = authenticate(&uia, body.auth, operation).await?;
-    threepids.add(&caller.localpart, sid, &client_secret, uia_session).await?;
+    authenticate(&uia, body.auth, operation).await?;
+    threepids.add(&caller.localpart, sid, &client_secret).await?;
     Ok(Json(Empty {}))
 }
 

@@ -5,7 +5,8 @@ use countersign_api::{
     uia::{self, AuthData, UiaFlow, UiaInfo, UserIdentifier},
 };
 use countersign_core::{
-    ClientNetwork, Flow, Localpart, Medium, Msisdn, Stage, ThirdPartyIdentifier, UiaOperation, UiaSessionHash,
+    ClientNetwork, Flow, Localpart, Medium, Msisdn, Stage, ThirdPartyIdentifier, UiaOperation,
+    UiaSessionHash, UiaTargetHash,
 };
 use countersign_service::{
     AccountIdentifier, Challenge, StageAttempt, StageFailure, Uia, UiaOutcome, UiaRequest,
@@ -21,6 +22,7 @@ pub(super) struct Operation {
     pub(super) operation: UiaOperation,
     pub(super) flows: Vec<Flow>,
     pub(super) localpart: Option<Localpart>,
+    pub(super) target: Option<UiaTargetHash>,
 }
 
 /// Lets the request go on, or answers what it still needs.
@@ -28,13 +30,16 @@ pub(super) async fn authenticate(
     uia: &Uia,
     auth: Option<AuthData>,
     operation: Operation,
-) -> Result<UiaSessionHash, ClientError> {
+) -> Result<Option<UiaSessionHash>, ClientError> {
     let (session, attempt) = match auth {
         Some(auth) => (auth.session.clone(), attempt(auth)?),
         None => (None, None),
     };
-    let Operation { network, operation, flows, localpart } = operation;
-    match uia.authenticate(UiaRequest { operation, flows, localpart, network, session, attempt }).await? {
+    let Operation { network, operation, flows, localpart, target } = operation;
+    match uia
+        .authenticate(UiaRequest { operation, flows, localpart, target, network, session, attempt })
+        .await?
+    {
         UiaOutcome::Authenticated(session) => Ok(session),
         UiaOutcome::Challenge(challenge) => Err(ErrorAnswer::uia(info(challenge)).into()),
     }
