@@ -8,6 +8,8 @@ use crate::{Random, Timestamp};
 
 /// The time in milliseconds, then the random part.
 const LENGTH: usize = 6 + 16;
+/// What that is in base64.
+const TEXT_LENGTH: usize = LENGTH.div_ceil(3) * 4;
 
 /// A `sid`: the time in milliseconds and 128 random bits, written as 30 characters of base64url. Not a secret, but not
 /// guessable. The time stands first so that new ones lie together in an index.
@@ -44,7 +46,9 @@ impl SessionId {
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+        let mut text = [0; TEXT_LENGTH];
+        let length = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text).map_err(|_| fmt::Error)?;
+        f.write_str(str::from_utf8(&text[..length]).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    Clock, Confirmation, Confirmed, Keyring, NextLink, NotMe, NotMeDecision, OpenError, SealedColumn, SessionId,
-    SessionPurpose, ThirdPartyIdentifier, Timestamp, UserId, ValidationSession,
+    Clock, Confirmation, Confirmed, Keyring, NextLink, NotMe, NotMeDecision, OpenError, SealedColumn,
+    SessionId, SessionPurpose, ThirdPartyIdentifier, Timestamp, UserId, ValidationSession,
 };
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;

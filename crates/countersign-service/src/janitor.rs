@@ -16,7 +16,12 @@ pub struct Janitor {
 
 impl Janitor {
     /// A janitor that sweeps each `interval`.
-    pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, retention: Retention, interval: Duration) -> Self {
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+        retention: Retention,
+        interval: Duration,
+    ) -> Self {
         Self { storage, clock, retention, interval }
     }
 

@@ -22,8 +22,8 @@ mod verifier;
 pub use self::{
     account_threepids::{AccountThreepids, AddThreepidError, ListedThreepid, ThreepidsError},
     accounts::{
-        AccountIdentifier, Accounts, AccountsError, InvalidDevice, IssuedToken, LogInRequest, LoggedIn, NewAccount, NewDevice,
-        RegisterError, RegisterRequest,
+        AccountIdentifier, Accounts, AccountsError, InvalidDevice, IssuedToken, LogInRequest, LoggedIn,
+        NewAccount, NewDevice, RegisterError, RegisterRequest,
     },
     confirmations::{
         ConfirmError, Confirmations, Next, NotMeError, NotMePage, Page, PageState, SidInNextLink,
@@ -45,5 +45,5 @@ pub use self::{
         VerifierSettings,
     },
 };
-pub use countersign_storage::StorageError;
 pub use countersign_delivery::{Inbox, inbox::InboxEntry};
+pub use countersign_storage::StorageError;

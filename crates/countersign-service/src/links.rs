@@ -7,17 +7,19 @@ use countersign_core::{LinkToken, NotMeToken, SessionId};
 pub struct Links {
     /// Without a slash at its end.
     public_url: String,
+    submit_url: String,
 }
 
 impl Links {
     /// Links below this URL.
     pub fn new(public_url: &str) -> Self {
-        Self { public_url: public_url.trim_end_matches('/').to_owned() }
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        Self { submit_url: format!("{public_url}/_countersign/v1/submit_token"), public_url }
     }
 
     /// Where a client hands in a code.
     pub fn submit_url(&self) -> String {
-        format!("{}/_countersign/v1/submit_token", self.public_url)
+        self.submit_url.clone()
     }
 
     /// The link in a mail. It holds no client secret.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    Keyring, LeasedMessage, Medium, MessageKind, OpenError, SealedColumn, SessionPurpose, ThirdPartyIdentifier,
-    Timestamp, ValidationSession,
+    Keyring, LeasedMessage, Medium, MessageKind, OpenError, SealedColumn, SessionPurpose,
+    ThirdPartyIdentifier, Timestamp, ValidationSession,
 };
 use countersign_delivery::{
     EmailMessage, SmsMessage,
     templates::{
-        AddressInUseEmail, AddressInUseSms, MessagePurpose, NoAccountEmail, NoAccountSms, RenderedEmail, RenderedSms,
-        TemplateError, Templates, ValidateEmail, ValidateMsisdn,
+        AddressInUseEmail, AddressInUseSms, MessagePurpose, NoAccountEmail, NoAccountSms, RenderedEmail,
+        RenderedSms, TemplateError, Templates, ValidateEmail, ValidateMsisdn,
     },
 };
 use thiserror::Error;
@@ -90,7 +90,12 @@ impl MessageWriter {
         ThirdPartyIdentifier::from_canonical(session.medium, address).ok_or(WriteError::Address)
     }
 
-    fn write_email(&self, leased: &LeasedMessage, to: &str, now: Timestamp) -> Result<EmailMessage, WriteError> {
+    fn write_email(
+        &self,
+        leased: &LeasedMessage,
+        to: &str,
+        now: Timestamp,
+    ) -> Result<EmailMessage, WriteError> {
         let LeasedMessage { message, session } = leased;
         let sid = &session.sid;
         let links = &self.verifier.links;
@@ -125,7 +130,8 @@ impl MessageWriter {
                 self.templates.render_email(&NoAccountEmail { server_name, not_me_link }, language)
             }
         };
-        let RenderedEmail { template, language, subject, text, html } = rendered.map_err(WriteError::Template)?;
+        let RenderedEmail { template, language, subject, text, html } =
+            rendered.map_err(WriteError::Template)?;
         Ok(EmailMessage {
             id: message.id.to_string(),
             to: to.to_owned(),

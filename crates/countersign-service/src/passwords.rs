@@ -48,7 +48,8 @@ impl Passwords {
         let hash = hash.unwrap_or_else(|| NOBODY.to_owned());
         let matches = self
             .off_the_async_threads(move || {
-                let verified: Result<(), _> = Argon2::default().verify_password(password.as_bytes(), hash.as_str());
+                let verified: Result<(), _> =
+                    Argon2::default().verify_password(password.as_bytes(), hash.as_str());
                 verified.is_ok()
             })
             .await;

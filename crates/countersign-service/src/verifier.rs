@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use countersign_core::{
-    ClientSecret, Clock, CodePolicy, DrawnRandom, InUsePolicy, InvalidNextLink, Keyring, Medium, MessageId, NextLink,
-    NextLinkPolicy, Random, Requested, Sealed, SealedColumn, SendAttempt, ServerName, SessionId, SessionPurpose,
-    Submitted, SubmittedToken, ThirdPartyIdentifier, TokenNonce, TokenSubmission, UserId, ValidationRequest,
+    ClientSecret, Clock, CodePolicy, DrawnRandom, InUsePolicy, InvalidNextLink, Keyring, Medium, MessageId,
+    NextLink, NextLinkPolicy, Random, Requested, Sealed, SealedColumn, SendAttempt, ServerName, SessionId,
+    SessionPurpose, Submitted, SubmittedToken, ThirdPartyIdentifier, TokenNonce, TokenSubmission, UserId,
+    ValidationRequest,
 };
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
@@ -215,7 +216,9 @@ impl Verifier {
     }
 
     fn check_destination(&self, threepid: &ThirdPartyIdentifier) -> Result<(), RequestTokenError> {
-        let (ThirdPartyIdentifier::Msisdn(msisdn), Some(countries)) = (threepid, &self.settings.sms_countries) else {
+        let (ThirdPartyIdentifier::Msisdn(msisdn), Some(countries)) =
+            (threepid, &self.settings.sms_countries)
+        else {
             return Ok(());
         };
         let country = msisdn.country();

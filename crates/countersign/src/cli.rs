@@ -5,7 +5,7 @@ mod config;
 mod dev;
 mod serve;
 
-use std::{io, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -53,11 +53,6 @@ impl Cli {
             Command::Client(args) => client::run(args),
         }
     }
-}
-
-/// A runtime for a server.
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 /// A token that is cancelled by SIGTERM or Ctrl-C. A second one ends the process at once.

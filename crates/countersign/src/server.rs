@@ -1,6 +1,6 @@
 //! Runs a node: both listeners, the workers, the janitor, and the way down.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use axum::{Router, body::Body, extract::ConnectInfo};
@@ -11,6 +11,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::{Builder, Runtime},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
@@ -31,6 +32,16 @@ pub struct ServerLimits {
     pub max_connections: usize,
     /// How long requests and messages in flight get to finish on the way down.
     pub grace: Duration,
+}
+
+/// A runtime for a server. It leaves a core to the thread that writes to the database: with a worker on each core, two
+/// cores carried a quarter fewer requests.
+///
+/// # Errors
+/// When the system has no threads to give.
+pub fn runtime() -> io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    Builder::new_multi_thread().worker_threads(cores.saturating_sub(1).max(1)).enable_all().build()
 }
 
 /// Serves until `shutdown`. Then accepts nothing more, finishes the requests in flight and the messages that are being

@@ -203,8 +203,7 @@ fn derivations_and_formats_never_change() {
     let (_, check) = keyring.sealer().key_checks().next().unwrap();
     assert_eq!(hex(check), "e2f47302d3f95c3d0171aa7fde3ec5c0aa42c2cf872554f0965e27c2b4d64a09");
     let plain = b"alice@example.org";
-    let sealed =
-        keyring.sealer().seal(SealedColumn::SessionAddress, &[1; 16], plain, &ConstantRandom(3));
+    let sealed = keyring.sealer().seal(SealedColumn::SessionAddress, &[1; 16], plain, &ConstantRandom(3));
     let (header, cipher) = sealed.as_bytes().split_at(28);
     assert_eq!(header, [b"\x01\x02k1".as_slice(), &[3; 24]].concat());
     assert_eq!(hex(cipher), "b897c29c71ac1b4bf70d0ebf6c7829215672933ccad101624b54536140c2790e36");

@@ -31,8 +31,7 @@ const CONSTANT: &str =
 pub(crate) fn run(serves: Serves, config: &Path) -> Result<()> {
     let config = Config::load_checked(Some(config), iter::empty())?;
     countersign::logging::init(&config.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(serves, &config))
+    countersign::server::runtime()?.block_on(serve(serves, &config))
 }
 
 async fn serve(serves: Serves, config: &Config) -> Result<()> {

@@ -18,7 +18,7 @@ use countersign_service::{
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use super::{runtime, shutdown_on_signal};
+use super::shutdown_on_signal;
 use crate::{
     config::Config,
     logging, server,
@@ -54,7 +54,7 @@ pub(super) fn run(args: DevArgs) -> Result<()> {
         .create(folder)
         .with_context(|| format!("can't make {}", folder.display()))?;
     keep_secret(&folder.join("master.key"), || MasterKeys::generate(&SystemRandom))?;
-    runtime()?.block_on(dev(args))
+    server::runtime()?.block_on(dev(args))
 }
 
 async fn dev(args: DevArgs) -> Result<()> {

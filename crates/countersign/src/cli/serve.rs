@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
 
-use super::{ConfigArgs, runtime, shutdown_on_signal};
+use super::{ConfigArgs, shutdown_on_signal};
 use crate::{
     config::Config,
     logging, server,
@@ -13,7 +13,7 @@ use crate::{
 pub(super) fn run(args: &ConfigArgs) -> Result<()> {
     let config = Config::load_checked(args.config.as_deref(), std::env::vars())?;
     logging::init(&config.log)?;
-    runtime()?.block_on(serve(config))
+    server::runtime()?.block_on(serve(config))
 }
 
 async fn serve(config: Config) -> Result<()> {

@@ -14,9 +14,9 @@ use crate::{
 /// A node that lets three passwords be wrong from one network, six from all.
 async fn start() -> TestNode {
     TestNode::start_with(|config| {
-        config.limits.logins_per_network_per_minute = NonZeroU32::new(1000).unwrap();
-        config.limits.login_failures_per_account_and_network_per_hour = NonZeroU32::new(3).unwrap();
-        config.limits.login_failures_per_account_per_hour = NonZeroU32::new(6).unwrap();
+        config.limits.logins_per_network_per_minute = NonZeroU32::new(1000).expect("not 0");
+        config.limits.login_failures_per_account_and_network_per_hour = NonZeroU32::new(3).expect("not 0");
+        config.limits.login_failures_per_account_per_hour = NonZeroU32::new(6).expect("not 0");
     })
     .await
 }
