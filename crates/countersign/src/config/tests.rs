@@ -366,8 +366,12 @@ fn what_is_shown_reads_back_and_holds_no_secret() {
     assert!(!shown.contains("hunter2") && !format!("{:?}", config.email).contains("hunter2"), "{shown}");
     assert!(shown.contains("password = \"(secret)\"") && shown.contains("/send?(secret)"), "{shown}");
 
-    let plain = load(&format!("{MINIMAL}{MEDIA}"), &[]).expect("well formed");
-    assert_eq!(load(&plain.redacted(), &[]).expect("what is shown is a configuration"), plain);
+    let mut plain = load(&format!("{MINIMAL}{MEDIA}"), &[]).expect("well formed");
+    let shown = load(&plain.redacted(), &[]).expect("what is shown is a configuration");
+    // A gateway's key may stand in the body.
+    plain.sms.as_mut().and_then(|sms| sms.http.as_mut()).expect("it is configured").body =
+        Some("(secret)".to_owned());
+    assert_eq!(shown, plain);
 }
 
 #[test]
