@@ -55,3 +55,8 @@ pub trait AccountStore: Send + Sync {
     /// When the oldest account was made; `None` if there is none.
     async fn find_oldest_account(&self) -> Result<Option<(Localpart, Timestamp)>, StorageError>;
 }
+
+/// The name of an account, as a column holds it.
+pub(crate) fn parse_localpart(text: &str) -> Option<Localpart> {
+    (!text.is_empty()).then(|| Localpart::from_stored(text.to_owned()))
+}

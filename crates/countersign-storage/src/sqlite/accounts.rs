@@ -12,7 +12,7 @@ use super::{
     rows::{Columns, change, change_one, find, list},
     uia,
 };
-use crate::{AccountStore, Registered, Registration, StorageError};
+use crate::{AccountStore, Registered, Registration, StorageError, accounts::parse_localpart};
 
 #[async_trait]
 impl AccountStore for SqliteStorage {
@@ -83,11 +83,6 @@ impl AccountStore for SqliteStorage {
         })
         .await
     }
-}
-
-/// The name of an account, as a column holds it.
-pub(super) fn parse_localpart(text: &str) -> Option<Localpart> {
-    (!text.is_empty()).then(|| Localpart::from_stored(text.to_owned()))
 }
 
 fn register(tx: &Connection, registration: &Registration) -> Outcome<Registered> {

@@ -9,7 +9,10 @@ use super::{
     failure::Outcome,
     rows::{Columns, change, change_one, find},
 };
-use crate::{StorageError, UiaStore};
+use crate::{
+    StorageError, UiaStore,
+    uia::{parse_stages, stage_names},
+};
 
 #[async_trait]
 impl UiaStore for SqliteStorage {
@@ -80,12 +83,4 @@ fn load(tx: &Connection, id: UiaSessionHash) -> Outcome<Option<UiaSession>> {
             expires_at: columns.timestamp("expires_at")?,
         })
     })
-}
-
-fn stage_names(stages: &[Stage]) -> String {
-    stages.iter().map(|stage| stage.as_str()).collect::<Vec<_>>().join(" ")
-}
-
-fn parse_stages(names: &str) -> Option<Vec<Stage>> {
-    names.split_whitespace().map(Stage::parse).collect()
 }
