@@ -63,6 +63,8 @@ const TRIES: usize = 5;
 pub struct PostgresSettings {
     /// `postgres://…`, of the database or of a pooler in front of it.
     pub url: String,
+    /// The password, for whichever URL holds none.
+    pub password: Option<String>,
     /// The database itself, where `url` names a pooler: for migrations, and to hear from other nodes.
     pub direct_url: Option<String>,
     /// Certificates, as PEM, that the server's must lead to. With it, `sslmode=prefer` checks as well.
@@ -89,6 +91,7 @@ impl PostgresSettings {
         let number = |number| NonZeroUsize::new(number).expect("the defaults are not zero");
         Self {
             url: url.into(),
+            password: None,
             direct_url: None,
             ca_pem: None,
             migrate: Migrate::Auto,
@@ -278,6 +281,9 @@ fn configure(
     let mut config: Config = url.parse().map_err(Failure::Postgres)?;
     let timeout = settings.statement_timeout;
     config.target_session_attrs(TargetSessionAttrs::ReadWrite).keepalives_idle(Duration::from_secs(30));
+    if let Some(password) = settings.password.as_ref().filter(|_| config.get_password().is_none()) {
+        config.password(password);
+    }
     if config.get_application_name().is_none() {
         config.application_name("countersign");
     }

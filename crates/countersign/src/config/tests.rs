@@ -223,7 +223,7 @@ fn a_bad_value_is_named_and_pointed_at() {
     let cases = [
         ("name = \"example.org\"", "name = \"https://example.org\"", "server.name: a server name is"),
         ("https://id.example.org", "http://id.example.org", "server.public_url: must be https"),
-        ("sqlite:///var", "postgres://var", "storage.url: PostgreSQL comes in a later version"),
+        ("sqlite:///var", "mysql://var", "storage.url: not a database"),
     ];
     for (from, to, message) in cases {
         let error = error(&MINIMAL.replace(from, to), &[]);
