@@ -55,6 +55,10 @@ use crate::StorageError;
 const REQUEST_ROUNDS: usize = 2;
 const RESULT_ROUNDS: usize = 1;
 
+/// Statements find rows by key. Their plans are made once for a connection, maybe while the tables are empty or nobody has
+/// counted their rows, and must still be good when they are large: never read a whole table where an index will do.
+const BY_INDEX: &str = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
+
 /// How often an operation is tried while others are in its way.
 const TRIES: usize = 5;
 
@@ -296,7 +300,7 @@ fn configure(
     // A pooler refuses what it can't promise for the next transaction.
     if prepared == PreparedStatements::Kept {
         let options = config.get_options().unwrap_or_default();
-        let options = format!("{options} -c statement_timeout={}", timeout.as_millis());
+        let options = format!("{options} {BY_INDEX} -c statement_timeout={}", timeout.as_millis());
         config.options(options.trim());
     }
     if settings.ca_pem.is_some() && config.get_ssl_mode() == SslMode::Prefer {
