@@ -57,7 +57,9 @@ fn main() {
             (0..nodes).map(|_| Arc::new(runtime.block_on(open())) as Arc<dyn Storage>).collect();
         for (name, charges, reused) in loads {
             let load = Load { callers, duration, charges, reused, first };
-            measure(&format!("PostgreSQL, {nodes} nodes, {name}"), || runtime.block_on(load.through(&storages)));
+            measure(&format!("PostgreSQL, {nodes} nodes, {name}"), || {
+                runtime.block_on(load.through(&storages))
+            });
             first += 1 << 32;
         }
     }

@@ -277,11 +277,7 @@ async fn migrate_directly(settings: &PostgresSettings) -> Outcome<()> {
     migrations::migrate(pool.connect().await?).await
 }
 
-fn configure(
-    settings: &PostgresSettings,
-    url: &str,
-    prepared: PreparedStatements,
-) -> Outcome<(Config, Tls)> {
+fn configure(settings: &PostgresSettings, url: &str, prepared: PreparedStatements) -> Outcome<(Config, Tls)> {
     let mut config: Config = url.parse().map_err(Failure::Postgres)?;
     let timeout = settings.statement_timeout;
     config.target_session_attrs(TargetSessionAttrs::ReadWrite).keepalives_idle(Duration::from_secs(30));

@@ -148,7 +148,9 @@ fn new_login(login: &NewLogin) -> Vec<Query<'_>> {
 }
 
 fn delete_tokens<'a>(localpart: &'a str, device_id: &'a str) -> Query<'a> {
-    Query::new("delete from access_tokens where localpart = $1 and device_id = $2").with(localpart).with(device_id)
+    Query::new("delete from access_tokens where localpart = $1 and device_id = $2")
+        .with(localpart)
+        .with(device_id)
 }
 
 async fn log_out(tx: Transaction, device: Arc<(Localpart, DeviceId)>) -> Outcome<()> {

@@ -3,16 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use countersign_core::{BudgetKind, BudgetUpdate, Charge, Limited, SubjectHash, Timestamp, charge};
+use countersign_core::{BudgetKind, BudgetUpdate, Charge, Limited, SubjectHash, Timestamp, charge, refund};
 use tokio_postgres::Row;
 
-use super::{
-    PostgresStorage,
-    connection::Transaction,
-    failure::Outcome,
-    parameter::Query,
-    rows::Columns,
-};
+use super::{PostgresStorage, connection::Transaction, failure::Outcome, parameter::Query, rows::Columns};
 use crate::{BudgetStore, StorageError};
 
 #[async_trait]
@@ -28,19 +22,19 @@ impl BudgetStore for PostgresStorage {
         self.write(move |tx| charge_all(tx, charges.clone(), now)).await
     }
 
-    async fn check_budgets(
-        &self,
-        charges: Vec<Charge>,
-        now: Timestamp,
-    ) -> Result<Result<(), Limited>, StorageError> {
-        let wanted = Wanted::of(&charges, now);
-        let [found] = self.connect().await?.run([wanted.load()]).await?;
-        let budgets = wanted.read(&found.rows, &[])?;
-        Ok(charge(&charges, &budgets.full_at(&charges), now).map(|_| ()))
+    async fn refund(&self, charges: Vec<Charge>, now: Timestamp) -> Result<(), StorageError> {
+        if charges.is_empty() {
+            return Ok(());
+        }
+        self.write(move |tx| refund_all(tx, charges.clone(), now)).await
     }
 }
 
-async fn charge_all(mut tx: Transaction, charges: Vec<Charge>, now: Timestamp) -> Outcome<Result<(), Limited>> {
+async fn charge_all(
+    mut tx: Transaction,
+    charges: Vec<Charge>,
+    now: Timestamp,
+) -> Outcome<Result<(), Limited>> {
     let wanted = Wanted::of(&charges, now);
     let [fresh, found] = tx.run([wanted.lock(), wanted.load()]).await?;
     let mut budgets = wanted.read(&found.rows, &fresh.rows)?;
@@ -55,6 +49,16 @@ async fn charge_all(mut tx: Transaction, charges: Vec<Charge>, now: Timestamp) -
     let replies = tx.finish(saves.queries()).await?;
     saves.check(&replies)?;
     Ok(Ok(()))
+}
+
+async fn refund_all(mut tx: Transaction, charges: Vec<Charge>, now: Timestamp) -> Outcome<()> {
+    let wanted = Wanted::of(&charges, now);
+    let [fresh, found] = tx.run([wanted.lock(), wanted.load()]).await?;
+    let mut budgets = wanted.read(&found.rows, &fresh.rows)?;
+    budgets.apply(&refund(&charges, &budgets.full_at(&charges), now));
+    let saves = budgets.saves();
+    let replies = tx.finish(saves.queries()).await?;
+    saves.check(&replies)
 }
 
 /// A row's name. The order is that of the table, in which rows are locked.
@@ -139,7 +143,8 @@ fn key(subject: SubjectHash, kind: BudgetKind) -> Key {
 
 fn read_key(columns: &mut Columns<'_>) -> Outcome<Key> {
     let subject = SubjectHash::from_bytes(columns.bytes("subject")?);
-    let kind = columns.parse("kind", |name| BudgetKind::ALL.into_iter().find(|kind| kind.as_str() == name))?;
+    let kind =
+        columns.parse("kind", |name| BudgetKind::ALL.into_iter().find(|kind| kind.as_str() == name))?;
     Ok(key(subject, kind))
 }
 
@@ -156,12 +161,16 @@ pub(super) struct Budgets {
 impl Budgets {
     /// For each charge, when its budget is full again, if it has a row.
     pub(super) fn full_at(&self, charges: &[Charge]) -> Vec<Option<Timestamp>> {
-        charges.iter().map(|charge| self.now.get(&key(charge.key.subject, charge.key.kind)).copied()).collect()
+        charges
+            .iter()
+            .map(|charge| self.now.get(&key(charge.key.subject, charge.key.kind)).copied())
+            .collect()
     }
 
     /// Takes what core decided.
     pub(super) fn apply(&mut self, updates: &[BudgetUpdate]) {
-        self.now.extend(updates.iter().map(|update| (key(update.key.subject, update.key.kind), update.full_at)));
+        self.now
+            .extend(updates.iter().map(|update| (key(update.key.subject, update.key.kind), update.full_at)));
     }
 
     /// Whether anything was taken from any of them.

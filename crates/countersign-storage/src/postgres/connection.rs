@@ -96,7 +96,10 @@ async fn send(client: &Object, prepared: PreparedStatements, queries: Vec<Query<
         PreparedStatements::Kept => {
             // All at once where they are known, and before the first is run: what is run must be sent in order.
             let statements = try_join_all(queries.iter().map(|query| prepare(client, query))).await?;
-            let run = statements.into_iter().zip(queries).map(|(statement, query)| run_prepared(client, statement, query));
+            let run = statements
+                .into_iter()
+                .zip(queries)
+                .map(|(statement, query)| run_prepared(client, statement, query));
             join_all(run).await
         }
         PreparedStatements::None => {

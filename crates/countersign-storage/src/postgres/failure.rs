@@ -69,7 +69,9 @@ impl Failure {
             Self::Unreachable(_) => true,
             Self::Postgres(error) => match error.code() {
                 Some(code) => is_outage(code),
-                None => error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>()),
+                None => {
+                    error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>())
+                }
             },
             Self::RowCount { .. } | Self::Storage(_) => false,
         }
@@ -92,7 +94,9 @@ impl From<PoolError> for Failure {
             }
             PoolError::Closed => Self::Storage(StorageError::Closed),
             PoolError::Backend(error) => Self::Unreachable(Box::new(error)),
-            PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => Self::Unreachable(Box::new(error)),
+            PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                Self::Unreachable(Box::new(error))
+            }
         }
     }
 }
@@ -120,6 +124,10 @@ impl From<Failure> for RoundFailed {
 
 impl From<RoundFailed> for StorageError {
     fn from(failed: RoundFailed) -> Self {
-        if failed.0.is_outage() { Self::Unavailable(Box::new(failed)) } else { Self::Backend(Box::new(failed)) }
+        if failed.0.is_outage() {
+            Self::Unavailable(Box::new(failed))
+        } else {
+            Self::Backend(Box::new(failed))
+        }
     }
 }

@@ -56,10 +56,9 @@ impl KeyStore for PostgresStorage {
 }
 
 async fn init_index_key(mut tx: Transaction, sealed: Sealed) -> Outcome<Sealed> {
-    let insert = Query::new(
-        "insert into index_keys (id, sealed_key) values (1, $1) on conflict (id) do nothing",
-    )
-    .with(sealed.as_bytes());
+    let insert =
+        Query::new("insert into index_keys (id, sealed_key) values (1, $1) on conflict (id) do nothing")
+            .with(sealed.as_bytes());
     let [_, found] = tx.run([insert, select_index_key()]).await?;
     let kept = first(&found.rows, read_index_key)?;
     tx.commit().await?;

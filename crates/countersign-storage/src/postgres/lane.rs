@@ -107,9 +107,15 @@ async fn serve<R: Round>(
     }
 }
 
-async fn carry_out<R: Round>(round: &R, pool: &Pool, jobs: &[R::Job]) -> Vec<Result<R::Answer, StorageError>> {
+async fn carry_out<R: Round>(
+    round: &R,
+    pool: &Pool,
+    jobs: &[R::Job],
+) -> Vec<Result<R::Answer, StorageError>> {
     let failure = match round.run(pool, jobs).await {
-        Ok(outcomes) => return outcomes.into_iter().map(|outcome| outcome.map_err(StorageError::from)).collect(),
+        Ok(outcomes) => {
+            return outcomes.into_iter().map(|outcome| outcome.map_err(StorageError::from)).collect();
+        }
         Err(failure) => failure,
     };
     tracing::warn!(

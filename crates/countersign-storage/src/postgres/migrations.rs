@@ -48,7 +48,7 @@ pub(super) async fn migrate(connection: Connection) -> Outcome<()> {
         )
         .with(migration.number)
         .with(migration.name)])
-        .await?;
+            .await?;
         tracing::info!(
             migration.number,
             migration.name,

@@ -19,15 +19,14 @@ use super::{
     rows::{Columns, first, list},
     sessions,
 };
-use crate::{
-    FinishedMessage, LeaseRequest, OutboxCounts, OutboxStore, StorageError, outbox::parse_outcome,
-};
+use crate::{FinishedMessage, LeaseRequest, OutboxCounts, OutboxStore, StorageError, outbox::parse_outcome};
 
 #[async_trait]
 impl OutboxStore for PostgresStorage {
     async fn lease(&self, request: LeaseRequest, now: Timestamp) -> Result<Vec<LeasedMessage>, StorageError> {
         let (request, clock) = (Arc::new(request), self.lease_clock);
-        let (leased, offset) = self.write(move |tx| lease::lease(tx, Arc::clone(&request), now, clock)).await?;
+        let (leased, offset) =
+            self.write(move |tx| lease::lease(tx, Arc::clone(&request), now, clock)).await?;
         self.clock_offset.set(offset);
         Ok(leased)
     }
@@ -177,7 +176,8 @@ async fn recompute_attempts(tx: &mut Transaction, sessions: Vec<ValidationSessio
     })?
     .into_iter()
     .collect();
-    let recompute = |session: &ValidationSession| session.after_giving_up(remaining.get(&session.sid).copied());
+    let recompute =
+        |session: &ValidationSession| session.after_giving_up(remaining.get(&session.sid).copied());
     let recomputed: Vec<ValidationSession> = sessions.iter().map(recompute).collect();
     let [saved] = tx.run([sessions::save(recomputed.iter().collect())]).await?;
     saved.must_change("validation_sessions", recomputed.len())

@@ -3,9 +3,7 @@
 use async_trait::async_trait;
 use countersign_core::{DropReason, MessageOutcome, NotMe, Timestamp, ValidationSession};
 
-use super::{
-    PostgresStorage, connection::Transaction, failure::Outcome, parameter::Query, sessions,
-};
+use super::{PostgresStorage, connection::Transaction, failure::Outcome, parameter::Query, sessions};
 use crate::{StorageError, SuppressionStore};
 
 #[async_trait]

@@ -17,7 +17,10 @@ use crate::{
 contract_tests!(suite, crate::postgres::tests::open_for_contract);
 contract_tests_of_nodes!(suite_of_nodes, crate::postgres::tests::open_nodes_for_contract);
 // As behind a pooler that hands out a connection for each transaction.
-contract_tests_of_nodes!(suite_without_prepared_statements, crate::postgres::tests::open_nodes_without_statements);
+contract_tests_of_nodes!(
+    suite_without_prepared_statements,
+    crate::postgres::tests::open_nodes_without_statements
+);
 
 async fn open_for_contract() -> (Arc<dyn Storage>, Database) {
     let database = Database::create().await;
@@ -104,7 +107,8 @@ async fn repeats_and_refusals_write_nothing() {
     for number in 1..4 {
         storage.request_validation(limited(number), NOW).await.unwrap();
     }
-    let counts = "select (select count(*) from session_keys) || ' ' || (select count(*) from validation_sessions)";
+    let counts =
+        "select (select count(*) from session_keys) || ' ' || (select count(*) from validation_sessions)";
     assert_eq!(database.run(counts).await, ["2 2"]);
     storage.close().await;
 }
@@ -136,10 +140,12 @@ async fn other_nodes_hear_of_a_message() {
     let listening = PostgresSettings { on_message: Some(on_message), ..database.settings() };
     let listener = PostgresStorage::open(listening).await.unwrap();
     // Once it listens, it looks after what it may have missed.
-    let mut next = async || tokio::time::timeout(Duration::from_secs(20), hears.recv()).await.unwrap().unwrap();
+    let mut next =
+        async || tokio::time::timeout(Duration::from_secs(20), hears.recv()).await.unwrap().unwrap();
     assert_eq!((next().await, next().await), (Medium::Email, Medium::Msisdn));
     let sender = database.open().await;
-    sending(&sender, &request(countersign_core::SessionPurpose::Identity, &msisdn("447700900123")), NOW).await;
+    sending(&sender, &request(countersign_core::SessionPurpose::Identity, &msisdn("447700900123")), NOW)
+        .await;
     assert_eq!(next().await, Medium::Msisdn);
     sender.close().await;
     listener.close().await;

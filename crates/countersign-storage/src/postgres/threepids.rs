@@ -114,7 +114,8 @@ async fn add_threepid(
             }
             Ok(AddDecision::AlreadyAdded(session)) => session,
         };
-        let mut queries: Vec<Query<'_>> = changed.iter().map(|session| sessions::save(vec![session])).collect();
+        let mut queries: Vec<Query<'_>> =
+            changed.iter().map(|session| sessions::save(vec![session])).collect();
         queries.push(uia::delete(&uia_session));
         tx.finish(queries).await?;
         return Ok(Ok(()));

@@ -56,7 +56,11 @@ pub(super) fn delete(id: &UiaSessionHash) -> Query<'_> {
     Query::new("delete from uia_sessions where id_hash = $1").with(id.as_bytes().as_slice())
 }
 
-async fn complete_stage(mut tx: Transaction, id: UiaSessionHash, stage: Stage) -> Outcome<Option<UiaSession>> {
+async fn complete_stage(
+    mut tx: Transaction,
+    id: UiaSessionHash,
+    stage: Stage,
+) -> Outcome<Option<UiaSession>> {
     let select = Query::new(
         "select operation, localpart, completed, created_at, expires_at from uia_sessions where id_hash = $1
          for update",
@@ -81,7 +85,8 @@ fn read(row: &tokio_postgres::Row, id: UiaSessionHash) -> Outcome<UiaSession> {
     Ok(UiaSession {
         id_hash: id,
         operation: columns.parse("operation", UiaOperation::parse)?,
-        localpart: columns.parse_optional("localpart", |name| Some(Localpart::from_stored(name.to_owned())))?,
+        localpart: columns
+            .parse_optional("localpart", |name| Some(Localpart::from_stored(name.to_owned())))?,
         completed: columns.parse("completed", parse_stages)?,
         created_at: columns.timestamp("created_at")?,
         expires_at: columns.timestamp("expires_at")?,

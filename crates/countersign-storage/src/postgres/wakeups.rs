@@ -65,10 +65,7 @@ pub(super) fn listen(config: Config, tls: Tls, on_message: OnMessage) -> JoinHan
     tokio::spawn(async move {
         let mut wait = FIRST_WAIT;
         loop {
-            let error = match listen_once(&config, tls.clone(), &on_message, &mut wait).await {
-                Ok(()) => None,
-                Err(error) => Some(error),
-            };
+            let error = listen_once(&config, tls.clone(), &on_message, &mut wait).await.err();
             tracing::warn!(
                 error = error.as_ref().map(|error| error as &dyn std::error::Error),
                 "Listening for messages of other nodes was interrupted; until it works again, they are found by looking"

@@ -15,9 +15,7 @@ use super::{
     rows::{Columns, change, change_one, find, list},
     sessions,
 };
-use crate::{
-    FinishedMessage, LeaseRequest, OutboxCounts, OutboxStore, StorageError, outbox::parse_outcome,
-};
+use crate::{FinishedMessage, LeaseRequest, OutboxCounts, OutboxStore, StorageError, outbox::parse_outcome};
 
 #[async_trait]
 impl OutboxStore for SqliteStorage {

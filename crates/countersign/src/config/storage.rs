@@ -302,9 +302,15 @@ mod tests {
     fn postgres_urls_are_shown_without_their_password() {
         let cases = [
             ("postgres://localhost/c", "postgres://localhost/c"),
-            ("postgresql://alice@h:5433,i/c?sslmode=require", "postgresql://alice@h:5433,i/c?sslmode=require"),
+            (
+                "postgresql://alice@h:5433,i/c?sslmode=require",
+                "postgresql://alice@h:5433,i/c?sslmode=require",
+            ),
             ("postgres://alice:p%40ss:w@rd@h/c", "postgres://alice:(secret)@h/c"),
-            ("postgres:///c?host=/run/x&password=pw&user=a", "postgres:///c?host=/run/x&password=(secret)&user=a"),
+            (
+                "postgres:///c?host=/run/x&password=pw&user=a",
+                "postgres:///c?host=/run/x&password=(secret)&user=a",
+            ),
         ];
         for (text, shown) in cases {
             let StorageUrl::Postgres(url) = StorageUrl::parse(text).expect("a database") else {

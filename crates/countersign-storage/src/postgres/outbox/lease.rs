@@ -181,7 +181,8 @@ async fn list_due(
     .with(request.medium.as_str())
     .with(given)
     .with(limit);
-    let time = Query::new("select coalesce($1, (extract(epoch from statement_timestamp()) * 1000)::bigint)").with(given);
+    let time = Query::new("select coalesce($1, (extract(epoch from statement_timestamp()) * 1000)::bigint)")
+        .with(given);
     let [waiting, ran_out, time] = tx.run([waiting, ran_out, time]).await?;
     let mut due = list(&waiting.rows, read_due)?;
     due.extend(list(&ran_out.rows, read_due)?);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
-    AddressHash, Localpart, OutboxMessage, RequestDecision, RequestState, Requested, SessionChange, SessionId,
-    SessionKey, Timestamp, ValidationRequest, ValidationSession,
+    AddressHash, Localpart, OutboxMessage, RequestDecision, RequestState, Requested, SessionChange,
+    SessionId, SessionKey, Timestamp, ValidationRequest, ValidationSession,
 };
 
 use crate::postgres::{budgets::Budgets, failure::Outcome, lane::decide};

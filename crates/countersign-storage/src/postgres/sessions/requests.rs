@@ -71,7 +71,9 @@ impl RequestValidation {
             return Ok(answers);
         }
         saves.save(tx, &budget_saves).await?;
-        for medium in fold.messages.iter().map(|message| message.medium).collect::<std::collections::HashSet<_>>() {
+        for medium in
+            fold.messages.iter().map(|message| message.medium).collect::<std::collections::HashSet<_>>()
+        {
             self.announcer.announce(medium);
         }
         Ok(answers)
@@ -165,7 +167,8 @@ async fn lock_and_load(tx: &mut Transaction, jobs: &[&Job]) -> Outcome<(Keys, Fo
         unreachable!("each statement has one reply")
     };
     let read_key = |columns: &mut Columns<'_>| Ok(SessionKey::from_bytes(columns.bytes("key")?));
-    keys.fresh = list(&fresh.rows, |row| read_key(&mut Columns::of("session_keys", row)))?.into_iter().collect();
+    keys.fresh =
+        list(&fresh.rows, |row| read_key(&mut Columns::of("session_keys", row)))?.into_iter().collect();
     for row in &named.rows {
         let mut columns = Columns::of("session_keys", row);
         keys.named.insert(read_key(&mut columns)?, SessionId::from_bytes(columns.bytes("sid")?));

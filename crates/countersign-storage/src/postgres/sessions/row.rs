@@ -1,9 +1,8 @@
 //! A row of `validation_sessions`, column by column.
 
 use countersign_core::{
-    AddressHash, ClientSecretHash, CodeGeneration, Consumed, EndReason, Ended, MasterKeyId,
-    Medium, Sealed, SendAttempt, SessionId, SessionKey, SessionPurpose, Timestamp,
-    TokenNonce, UserId, ValidationSession,
+    AddressHash, ClientSecretHash, CodeGeneration, Consumed, EndReason, Ended, MasterKeyId, Medium, Sealed,
+    SendAttempt, SessionId, SessionKey, SessionPurpose, Timestamp, TokenNonce, UserId, ValidationSession,
 };
 use tokio_postgres::Row;
 

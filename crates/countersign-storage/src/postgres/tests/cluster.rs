@@ -57,7 +57,10 @@ impl Drop for Database {
 /// The cluster that is named, or the throw-away one, started if need be.
 fn cluster() -> String {
     if let Ok(url) = std::env::var("COUNTERSIGN_TEST_POSTGRES") {
-        assert!(url.contains("/postgres?"), "COUNTERSIGN_TEST_POSTGRES names a database `postgres`: .../postgres?...");
+        assert!(
+            url.contains("/postgres?"),
+            "COUNTERSIGN_TEST_POSTGRES names a database `postgres`: .../postgres?..."
+        );
         return url;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/lib/postgres.sh");
