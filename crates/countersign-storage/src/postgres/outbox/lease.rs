@@ -112,6 +112,10 @@ impl Plan {
         sessions: &BTreeMap<SessionId, ValidationSession>,
         began: &BTreeSet<SessionId>,
     ) -> Outcome<Vec<LeasedMessage>> {
+        if self.leased.is_empty() && self.finished.is_empty() {
+            tx.roll_back().await?;
+            return Ok(Vec::new());
+        }
         let begun: Vec<&ValidationSession> = began.iter().filter_map(|sid| sessions.get(sid)).collect();
         let mut queries = Vec::new();
         if !begun.is_empty() {
