@@ -168,8 +168,13 @@ fn without_second_secrets() -> String {
 #[test]
 fn every_example_value_is_accepted() {
     let config = load(&without_second_secrets(), &[]).expect("the uncommented example is well formed");
-    let expected =
-        ["keys.master_key_file", "email.smtp.ca_file", "templates.folder", "templates.pages_folder"];
+    let expected = [
+        "storage.ca_file",
+        "keys.master_key_file",
+        "email.smtp.ca_file",
+        "templates.folder",
+        "templates.pages_folder",
+    ];
     assert_eq!(keys(&config.check()), expected, "only files that the test's machine lacks are missing");
 }
 
