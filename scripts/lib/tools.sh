@@ -53,6 +53,11 @@ need_smtp_server() {
   if ! /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null; then apt_install python3 python3-aiosmtpd; fi
 }
 
+# For the tests on PostgreSQL.
+need_postgres() {
+  if ! has pg_ctl && ! ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then apt_install postgresql; fi
+}
+
 need_machete() {
   if ! has cargo-machete; then
     step "set-up" cargo install cargo-machete --version 0.9.2 --locked --debug --quiet --root "$tools"

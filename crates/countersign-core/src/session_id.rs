@@ -13,7 +13,7 @@ const TEXT_LENGTH: usize = LENGTH.div_ceil(3) * 4;
 
 /// A `sid`: the time in milliseconds and 128 random bits, written as 30 characters of base64url. Not a secret, but not
 /// guessable. The time stands first so that new ones lie together in an index.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId([u8; LENGTH]);
 
 impl SessionId {

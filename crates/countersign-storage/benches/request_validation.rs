@@ -1,7 +1,9 @@
 //! How fast `request_validation` is, beside a bare loop that writes the same rows with the same durability.
 //!
 //! Prints one line for each: operations a second, and CPU time an operation. `cargo bench -p countersign-storage`, with
-//! `-- CALLERS SECONDS FOLDER` to change 64 callers, 5 seconds each, in the folder for temporary files.
+//! `-- CALLERS SECONDS FOLDER` to change 64 callers, 5 seconds each, in the folder for temporary files. With a PostgreSQL
+//! database in `COUNTERSIGN_BENCH_POSTGRES`, whose tables it fills, the same on that, by one node and by two; its server's
+//! CPU time is not counted.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the developer")]
 
@@ -21,7 +23,8 @@ use countersign_core::{
     SubjectHash, Timestamp, TokenNonce, ValidationRequest,
 };
 use countersign_storage::{
-    SessionStore,
+    Storage,
+    postgres::{PostgresSettings, PostgresStorage},
     sqlite::{SqliteSettings, SqliteStorage},
 };
 use rusqlite::{Connection, params};
@@ -38,13 +41,27 @@ fn main() {
     let duration = Duration::from_secs(seconds);
 
     measure("bare loop", || bare_loop(&folder.path().join("bare.db"), callers, duration));
-    for (name, charges, reused) in [
-        ("request_validation, limits off", 0, None),
-        ("request_validation, limits on", 3, None),
-        ("request_validation, repeats", 0, Some(callers)),
-    ] {
-        let path = folder.path().join(format!("{}.db", name.replace([' ', ','], "_")));
-        measure(name, || through_storage(&path, callers, duration, charges, reused));
+    let loads = [("limits off", 0, None), ("limits on", 3, None), ("repeats", 0, Some(callers))];
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    for (name, charges, reused) in loads {
+        let path = folder.path().join(format!("{}.db", name.replace(' ', "_")));
+        let storage: Arc<dyn Storage> = Arc::new(SqliteStorage::open(SqliteSettings::new(path)).unwrap());
+        let load = Load { callers, duration, charges, reused, first: 0 };
+        measure(&format!("SQLite, {name}"), || runtime.block_on(load.through(&[storage])));
+    }
+    let Ok(url) = std::env::var("COUNTERSIGN_BENCH_POSTGRES") else { return };
+    let mut first = 1 << 40;
+    for nodes in [1, 2] {
+        let open = async || PostgresStorage::open(PostgresSettings::new(&url)).await.unwrap();
+        let storages: Vec<Arc<dyn Storage>> =
+            (0..nodes).map(|_| Arc::new(runtime.block_on(open())) as Arc<dyn Storage>).collect();
+        for (name, charges, reused) in loads {
+            let load = Load { callers, duration, charges, reused, first };
+            measure(&format!("PostgreSQL, {nodes} nodes, {name}"), || {
+                runtime.block_on(load.through(&storages))
+            });
+            first += 1 << 32;
+        }
     }
 }
 
@@ -53,7 +70,7 @@ fn measure(name: &str, load: impl FnOnce() -> u64) {
     let (began, cpu) = (Instant::now(), cpu_seconds());
     let operations = load() as f64;
     let (seconds, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
-    println!("{name:32} {:9.0}/s {:7.1} µs CPU each", operations / seconds, cpu / operations * 1e6);
+    println!("{name:36} {:9.0}/s {:7.1} µs CPU each", operations / seconds, cpu / operations * 1e6);
 }
 
 /// CPU time of this process. Linux counts it in hundredths of a second.
@@ -118,28 +135,32 @@ fn insert(connection: &Connection, request: &ValidationRequest) {
     assert_eq!(message, Ok(1));
 }
 
-/// The same through the storage, by callers that wait for each answer.
-fn through_storage(
-    path: &Path,
+/// What callers do that wait for each answer.
+#[derive(Clone, Copy)]
+struct Load {
     callers: u64,
     duration: Duration,
     charges: usize,
+    /// Of how many requests each is one, again and again.
     reused: Option<u64>,
-) -> u64 {
-    let storage = Arc::new(SqliteStorage::open(SqliteSettings::new(path)).unwrap());
-    let next = Arc::new(AtomicU64::new(0));
-    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
-    runtime.block_on(async {
-        let began = Instant::now();
-        let tasks: Vec<_> = (0..callers)
-            .map(|_| {
-                let (storage, next) = (Arc::clone(&storage), Arc::clone(&next));
+    /// The number of the first request.
+    first: u64,
+}
+
+impl Load {
+    /// Answers how many operations were done.
+    async fn through(self, storages: &[Arc<dyn Storage>]) -> u64 {
+        let (began, next) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+        let callers = storages.iter().cycle().take(usize::try_from(self.callers).unwrap());
+        let tasks: Vec<_> = callers
+            .map(|storage| {
+                let (storage, next) = (Arc::clone(storage), Arc::clone(&next));
                 tokio::spawn(async move {
-                    while began.elapsed() < duration {
+                    while began.elapsed() < self.duration {
                         let number = next.fetch_add(1, Ordering::Relaxed);
-                        let number = reused.map_or(number, |reused| number % reused);
-                        let now = Timestamp::from_millis(NOW);
-                        let answer = storage.request_validation(request(number, charges), now).await.unwrap();
+                        let number = self.first + self.reused.map_or(number, |reused| number % reused);
+                        let (request, now) = (request(number, self.charges), Timestamp::from_millis(NOW));
+                        let answer = storage.request_validation(request, now).await.unwrap();
                         assert!(matches!(answer, Requested::Sending(_) | Requested::Repeated(_)));
                     }
                 })
@@ -148,8 +169,8 @@ fn through_storage(
         for task in tasks {
             task.await.unwrap();
         }
-    });
-    next.load(Ordering::Relaxed)
+        next.load(Ordering::Relaxed)
+    }
 }
 
 /// Bytes that look random and are the same for one number.
@@ -191,7 +212,7 @@ fn request(number: u64, charges: usize) -> ValidationRequest {
         token_key_id: MasterKeyId::parse("k1").unwrap(),
         nonce: TokenNonce::from_bytes(random.bytes()),
         message_id: MessageId::generate(
-            Timestamp::from_millis(NOW + i64::try_from(number / 20).unwrap()),
+            Timestamp::from_millis(NOW + i64::try_from(number % (1 << 32) / 20).unwrap()),
             random,
         ),
         language: Language::default(),

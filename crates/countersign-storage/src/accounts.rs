@@ -57,3 +57,8 @@ pub trait AccountStore: Send + Sync {
     /// The devices of an account, oldest first.
     async fn list_devices(&self, localpart: &Localpart) -> Result<Vec<Device>, StorageError>;
 }
+
+/// The name of an account, as a column holds it.
+pub(crate) fn parse_localpart(text: &str) -> Option<Localpart> {
+    (!text.is_empty()).then(|| Localpart::from_stored(text.to_owned()))
+}

@@ -8,6 +8,7 @@ pub(crate) mod data;
 pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod model;
+pub(crate) mod nodes;
 pub(crate) mod requests;
 pub(crate) mod retention;
 pub(crate) mod submissions;
@@ -109,6 +110,25 @@ macro_rules! contract_tests {
     };
 }
 
+/// Makes a test of each case in which several nodes share one database. `$open` answers all of them.
+macro_rules! contract_tests_of_nodes {
+    ($backend:ident, $open:expr) => {
+        mod $backend {
+            use crate::contract::cases;
+
+            cases!($open, nodes:
+                identical_requests_open_one_session
+                rising_attempts_leave_one_message_to_send
+                budgets_are_never_overdrawn
+                workers_never_share_a_message
+                lease_of_a_node_that_died_is_taken_over_by_one_other
+                misses_all_count
+                one_address_and_one_name_have_one_owner
+                everything_at_once_ends_well);
+        }
+    };
+}
+
 /// Makes a test of each case in one group.
 macro_rules! cases {
     ($open:expr, $group:ident: $($case:ident)+) => {
@@ -124,4 +144,4 @@ macro_rules! cases {
     };
 }
 
-pub(crate) use {cases, contract_tests};
+pub(crate) use {cases, contract_tests, contract_tests_of_nodes};

@@ -11,6 +11,10 @@ pub enum StorageError {
     /// The backend is shutting down.
     #[error("the storage is closed")]
     Closed,
+    /// The database can't be reached, or can't work at the moment. Whether the operation had its effect is not known:
+    /// the connection may have broken after the commit.
+    #[error("the database can't be reached, or can't work at the moment")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A row does not parse.
     #[error("{table}.{column} holds a value that makes no sense")]
     Corrupt {

@@ -10,6 +10,7 @@ mod contract;
 mod error;
 mod keys;
 mod outbox;
+pub mod postgres;
 mod retention;
 mod sessions;
 pub mod sqlite;

@@ -98,3 +98,18 @@ pub trait OutboxStore: Send + Sync {
     /// How a message ended; `None` while it waits, or once it is forgotten.
     async fn find_finished_message(&self, id: MessageId) -> Result<Option<FinishedMessage>, StorageError>;
 }
+
+/// The outcome of that name, if there is one.
+pub(crate) fn parse_outcome(name: &str) -> Option<MessageOutcome> {
+    use countersign_core::{DropReason as D, GiveUpReason as G, MessageOutcome as O};
+    let all = [
+        O::Delivered,
+        O::Dropped(D::Validated),
+        O::Dropped(D::Ended),
+        O::Dropped(D::Superseded),
+        O::GivenUp(G::Refused),
+        O::GivenUp(G::Expired),
+        O::GivenUp(G::Unreadable),
+    ];
+    all.into_iter().find(|outcome| outcome.as_str() == name)
+}

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use countersign_core::{
-    Confirmation, Confirmed, NotMe, NotMeDecision, Requested, SessionId, Submitted, Timestamp,
-    TokenSubmission, ValidationRequest, ValidationSession,
+    Confirmation, Confirmed, Localpart, NotMe, NotMeDecision, Requested, ServerName, SessionId, Submitted,
+    Timestamp, TokenSubmission, UserId, ValidationRequest, ValidationSession,
 };
 
 use crate::StorageError;
@@ -40,4 +40,11 @@ pub trait SessionStore: Send + Sync {
 
     /// The session with that id, in whatever state, as of the last operation that returned.
     async fn find_session(&self, sid: SessionId) -> Result<Option<ValidationSession>, StorageError>;
+}
+
+/// The user of that id, as a column holds it.
+pub(crate) fn parse_user_id(text: &str) -> Option<UserId> {
+    let (localpart, server_name) = text.strip_prefix('@')?.split_once(':')?;
+    let server_name = ServerName::parse(server_name).ok()?;
+    Some(UserId::new(&Localpart::from_stored(localpart.to_owned()), &server_name))
 }

@@ -27,3 +27,13 @@ pub trait UiaStore: Send + Sync {
         stage: Stage,
     ) -> Result<Option<UiaSession>, StorageError>;
 }
+
+/// The names of stages, as a column holds them.
+pub(crate) fn stage_names(stages: &[Stage]) -> String {
+    stages.iter().map(|stage| stage.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// The stages of those names, if there are such.
+pub(crate) fn parse_stages(names: &str) -> Option<Vec<Stage>> {
+    names.split_whitespace().map(Stage::parse).collect()
+}

@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod dev;
+mod migrate;
 mod serve;
 
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ enum Command {
     Dev(dev::DevArgs),
     /// Runs a node.
     Serve(ConfigArgs),
+    /// Brings the tables of the database up to date: for PostgreSQL with `storage.migrate = "manual"`.
+    Migrate(ConfigArgs),
     /// Shows and checks configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -49,6 +52,7 @@ impl Cli {
         match self.command {
             Command::Dev(args) => dev::run(args),
             Command::Serve(args) => serve::run(&args),
+            Command::Migrate(args) => migrate::run(&args),
             Command::Config(command) => config::run(command),
             Command::Client(args) => client::run(args),
         }

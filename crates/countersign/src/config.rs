@@ -42,7 +42,7 @@ pub use self::retention::RetentionConfig;
 pub use self::secret::Secret;
 pub use self::server::ServerConfig;
 pub use self::sms::{Countries, HttpMethod, SmsConfig, SmsHttpConfig, StatusRange};
-pub use self::storage::{StorageConfig, StorageUrl, StorageUrlError};
+pub use self::storage::{Migrate, PostgresUrl, StorageConfig, StorageUrl, StorageUrlError};
 pub use self::templates::TemplatesConfig;
 pub use self::validation::ValidationConfig;
 
@@ -110,6 +110,7 @@ impl Config {
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let mut config: Self = Source::read(path, env)?.parse()?;
+        config.storage.read_secret_files()?;
         if let Some(email) = &mut config.email {
             email.read_secret_files()?;
         }
@@ -124,6 +125,7 @@ impl Config {
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Problems::default();
         self.server.check(&mut problems);
+        self.storage.check(&mut problems);
         self.keys.check(&mut problems);
         self.registration.check(&mut problems);
         if let Some(email) = &self.email {

@@ -79,7 +79,7 @@ pub async fn run(
         );
     }
     background.shutdown().await;
-    tokio::task::spawn_blocking(move || node.close()).await.context("closing the storage")?;
+    node.close().await.context("closing the storage")?;
     tracing::info!("Stopped");
     watched
 }

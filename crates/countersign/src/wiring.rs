@@ -1,5 +1,7 @@
 //! Builds a node from its configuration: the one place that knows storage backends and transports by name.
 
+mod database;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
@@ -20,14 +22,13 @@ use countersign_service::{
     OutboxWakeup, OutboxWorker, SidInNextLink, SystemClock, SystemRandom, Uia, Verifier, VerifierSettings,
     WorkerParts, WorkerSettings, WriterSettings, open_keyring,
 };
-use countersign_storage::{
-    Retention, Storage,
-    sqlite::{SqliteSettings, SqliteStorage},
-};
+use countersign_storage::Retention;
 use tokio_util::sync::CancellationToken;
 
+use self::database::Database;
+pub use self::database::migrate;
 use crate::{
-    config::{self, Config, EmailConfig, LimitsConfig, SmsConfig, StorageUrl, Transport},
+    config::{self, Config, EmailConfig, LimitsConfig, SmsConfig, Transport},
     http::{AppParts, AppState, HttpSettings, Registration, Shield, ShieldSettings},
     pages::Pages,
 };
@@ -61,7 +62,7 @@ pub struct Node {
     pub wakeup: OutboxWakeup,
     workers: Vec<OutboxWorker>,
     janitor: Option<Janitor>,
-    storage: Arc<SqliteStorage>,
+    database: Database,
 }
 
 impl Node {
@@ -70,16 +71,15 @@ impl Node {
     /// # Errors
     /// Says what can't be opened or loaded, in words for an operator.
     pub async fn open(config: &Config, outside: Outside, shutdown: CancellationToken) -> Result<Self> {
-        let StorageUrl::Sqlite(path) = &config.storage.url;
         // Before the storage: a key that can't be read must not leave a new database behind.
         let master_keys = read_master_keys(&config.keys.master_key_file)?;
-        let sqlite = Arc::new(open_sqlite(config, path)?);
-        let storage: Arc<dyn Storage> = sqlite.clone();
+        let wakeup = OutboxWakeup::default();
+        let database = Database::open(config, &wakeup).await?;
+        let storage = database.storage();
         let Outside { clock, random, email, sms } = outside;
         let keyring = Arc::new(open_keyring(&*storage, &master_keys, &*random).await.with_context(|| {
             format!("keys.master_key_file = {:?} does not fit the database", config.keys.master_key_file)
         })?);
-        let wakeup = OutboxWakeup::default();
         let verifier_settings = Arc::new(verifier_settings(config));
         let templates = Templates::load(config.templates.folder.as_deref()).context("templates.folder")?;
         let pages_folder = config.templates.pages_folder.as_deref();
@@ -155,7 +155,7 @@ impl Node {
         }
         let janitor =
             Janitor::new(storage.clone(), clock.clone(), retention(config), config.retention.interval);
-        Ok(Self { state, accounts, wakeup, workers, janitor: Some(janitor), storage: sqlite })
+        Ok(Self { state, accounts, wakeup, workers, janitor: Some(janitor), database })
     }
 
     /// Takes the workers and the janitor out, to be run.
@@ -164,18 +164,9 @@ impl Node {
     }
 
     /// Finishes what waits in the storage and closes it.
-    pub(crate) fn close(&self) {
-        self.storage.close();
+    pub(crate) async fn close(self) -> Result<()> {
+        self.database.close().await
     }
-}
-
-fn open_sqlite(config: &Config, path: &Path) -> Result<SqliteStorage> {
-    let settings = SqliteSettings {
-        readers: config.storage.readers,
-        queue_capacity: config.storage.queue_capacity,
-        ..SqliteSettings::new(path)
-    };
-    SqliteStorage::open(settings).with_context(|| format!("storage.url: can't open {}", path.display()))
 }
 
 fn read_master_keys(path: &Path) -> Result<MasterKeys> {

@@ -12,7 +12,7 @@ use super::{
     rows::{Columns, change, change_one, find, list},
     uia,
 };
-use crate::{AccountStore, Registered, Registration, StorageError};
+use crate::{AccountStore, Registered, Registration, StorageError, accounts::parse_localpart};
 
 #[async_trait]
 impl AccountStore for SqliteStorage {
@@ -70,11 +70,6 @@ impl AccountStore for SqliteStorage {
         let localpart = localpart.clone();
         self.read(move |tx| list_devices(tx, &localpart)).await
     }
-}
-
-/// The name of an account, as a column holds it.
-pub(super) fn parse_localpart(text: &str) -> Option<Localpart> {
-    (!text.is_empty()).then(|| Localpart::from_stored(text.to_owned()))
 }
 
 fn register(tx: &Connection, registration: &Registration) -> Outcome<Registered> {

@@ -12,10 +12,10 @@ use rusqlite::{Connection, params};
 use super::{
     SqliteStorage,
     failure::{Failure, Outcome},
-    rows::{Columns, change, change_one, find, list, parse_outcome},
+    rows::{Columns, change, change_one, find, list},
     sessions,
 };
-use crate::{FinishedMessage, LeaseRequest, OutboxCounts, OutboxStore, StorageError};
+use crate::{FinishedMessage, LeaseRequest, OutboxCounts, OutboxStore, StorageError, outbox::parse_outcome};
 
 #[async_trait]
 impl OutboxStore for SqliteStorage {

@@ -1,6 +1,6 @@
 //! From rows to values. What does not parse is named by table and column.
 
-use countersign_core::{MessageOutcome, Timestamp};
+use countersign_core::Timestamp;
 use rusqlite::{CachedStatement, Connection, Params, Row, types::ValueRef};
 
 use super::failure::{Failure, Outcome};
@@ -160,19 +160,4 @@ pub(super) fn change_one(
         1 => Ok(()),
         changed => Err(Failure::RowCount { table, changed }),
     }
-}
-
-/// The outcome of that name, if there is one.
-pub(super) fn parse_outcome(name: &str) -> Option<MessageOutcome> {
-    use countersign_core::{DropReason as D, GiveUpReason as G, MessageOutcome as O};
-    let all = [
-        O::Delivered,
-        O::Dropped(D::Validated),
-        O::Dropped(D::Ended),
-        O::Dropped(D::Superseded),
-        O::GivenUp(G::Refused),
-        O::GivenUp(G::Expired),
-        O::GivenUp(G::Unreadable),
-    ];
-    all.into_iter().find(|outcome| outcome.as_str() == name)
 }

@@ -9,12 +9,11 @@ use rusqlite::{Connection, params};
 
 use super::{
     SqliteStorage,
-    accounts::parse_localpart,
     failure::Outcome,
     rows::{Columns, change, change_one, find, list},
     sessions,
 };
-use crate::{AddedThreepid, StorageError, ThreepidStore};
+use crate::{AddedThreepid, StorageError, ThreepidStore, accounts::parse_localpart};
 
 #[async_trait]
 impl ThreepidStore for SqliteStorage {

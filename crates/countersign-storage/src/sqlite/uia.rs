@@ -8,12 +8,15 @@ use rusqlite::{Connection, params};
 
 use super::{
     SqliteStorage,
-    accounts::parse_localpart,
     budgets,
     failure::Outcome,
     rows::{Columns, change_one, find},
 };
-use crate::{StorageError, UiaStore};
+use crate::{
+    StorageError, UiaStore,
+    accounts::parse_localpart,
+    uia::{parse_stages, stage_names},
+};
 
 #[async_trait]
 impl UiaStore for SqliteStorage {
@@ -106,12 +109,4 @@ pub(super) fn load(tx: &Connection, id: UiaSessionHash) -> Outcome<Option<UiaSes
             registered: columns.parse_optional("registered", parse_localpart)?,
         })
     })
-}
-
-fn stage_names(stages: &[Stage]) -> String {
-    stages.iter().map(|stage| stage.as_str()).collect::<Vec<_>>().join(" ")
-}
-
-fn parse_stages(names: &str) -> Option<Vec<Stage>> {
-    names.split_whitespace().map(Stage::parse).collect()
 }

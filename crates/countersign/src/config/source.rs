@@ -17,7 +17,8 @@ use super::{Config, ConfigError};
 const PREFIX: &str = "COUNTERSIGN_";
 
 /// Lines with one of these words are not repeated in errors, since a secret may stand beside it.
-const SECRET_WORDS: [&str; 6] = ["password", "authorization", "headers", "token", "secret", "key"];
+const SECRET_WORDS: [&str; 7] =
+    ["password", "authorization", "headers", "token", "secret", "key", "postgres"];
 
 /// The file and the environment, read but not yet understood.
 pub(super) struct Source {

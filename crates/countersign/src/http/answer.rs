@@ -49,7 +49,7 @@ impl ErrorAnswer {
     /// 500 or, where waiting helps, 503. The cause goes to the log, once, here.
     pub(super) fn storage(cause: &StorageError) -> Self {
         match cause {
-            StorageError::Overloaded | StorageError::Closed => {
+            StorageError::Overloaded | StorageError::Closed | StorageError::Unavailable(_) => {
                 tracing::warn!(error = cause as &dyn Error, "Answered 503: {cause}");
                 let answer = Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,

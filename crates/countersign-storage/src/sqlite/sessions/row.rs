@@ -1,13 +1,13 @@
 //! A row of `validation_sessions`, column by column.
 
 use countersign_core::{
-    AddressHash, ClientSecretHash, CodeGeneration, Consumed, EndReason, Ended, Localpart, MasterKeyId,
-    Medium, Sealed, SendAttempt, ServerName, SessionId, SessionKey, SessionPurpose, TokenNonce, UserId,
-    ValidationSession,
+    AddressHash, ClientSecretHash, CodeGeneration, Consumed, EndReason, Ended, MasterKeyId, Medium, Sealed,
+    SendAttempt, SessionId, SessionKey, SessionPurpose, TokenNonce, ValidationSession,
 };
 use rusqlite::Row;
 
-use super::super::{accounts::parse_localpart, failure::Outcome, rows::Columns};
+use super::super::{failure::Outcome, rows::Columns};
+use crate::{accounts::parse_localpart, sessions::parse_user_id};
 
 /// Reads a row whose columns are in the order of the fields.
 pub(super) fn read(row: &Row<'_>) -> Outcome<ValidationSession> {
@@ -54,10 +54,4 @@ fn read_consumed(columns: &mut Columns<'_>) -> Outcome<Option<Consumed>> {
         (None, None) => Ok(None),
         (Some(_), None) | (None, Some(_)) => Err(columns.corrupt("consumed_by")),
     }
-}
-
-fn parse_user_id(text: &str) -> Option<UserId> {
-    let (localpart, server_name) = text.strip_prefix('@')?.split_once(':')?;
-    let server_name = ServerName::parse(server_name).ok()?;
-    Some(UserId::new(&Localpart::from_stored(localpart.to_owned()), &server_name))
 }

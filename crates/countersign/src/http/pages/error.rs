@@ -43,7 +43,9 @@ impl From<ConfirmError> for PageError {
         match &error {
             ConfirmError::Unknown => Self::Unknown,
             ConfirmError::Expired => Self::Expired,
-            ConfirmError::Storage(StorageError::Overloaded | StorageError::Closed) => {
+            ConfirmError::Storage(
+                StorageError::Overloaded | StorageError::Closed | StorageError::Unavailable(_),
+            ) => {
                 tracing::warn!(error = &error as &dyn Error, "Answered a page with 503: {error}");
                 Self::Unavailable
             }

@@ -24,17 +24,17 @@ const ROOMS: [Room; 7] = [
             "countersign-service",
             "countersign-storage",
         ],
-        must_not_use: &["lettre", "mail-builder", "rusqlite"],
+        must_not_use: &["lettre", "mail-builder", "rusqlite", "tokio-postgres"],
     },
     Room {
         name: "countersign-api",
         may_use: &["countersign-core"],
-        must_not_use: &["axum", "http", "reqwest", "rusqlite", "tokio"],
+        must_not_use: &["axum", "http", "reqwest", "rusqlite", "tokio", "tokio-postgres"],
     },
     Room {
         name: "countersign-client",
         may_use: &["countersign-api", "countersign-core"],
-        must_not_use: &["axum", "lettre", "rusqlite"],
+        must_not_use: &["axum", "lettre", "rusqlite", "tokio-postgres"],
     },
     Room {
         name: "countersign-core",
@@ -47,18 +47,19 @@ const ROOMS: [Room; 7] = [
             "reqwest",
             "rusqlite",
             "tokio",
+            "tokio-postgres",
             "tracing",
         ],
     },
     Room {
         name: "countersign-delivery",
         may_use: &["countersign-core"],
-        must_not_use: &["axum", "rusqlite"],
+        must_not_use: &["axum", "rusqlite", "tokio-postgres"],
     },
     Room {
         name: "countersign-service",
         may_use: &["countersign-core", "countersign-delivery", "countersign-storage"],
-        must_not_use: &["axum", "http", "lettre", "reqwest", "rusqlite"],
+        must_not_use: &["axum", "http", "lettre", "reqwest", "rusqlite", "tokio-postgres"],
     },
     Room {
         name: "countersign-storage",

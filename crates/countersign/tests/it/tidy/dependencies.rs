@@ -30,8 +30,10 @@ const TEST_LICENCES: [&str; 1] = ["MPL-2.0"];
 
 /// Crates of which we ship several incompatible versions, and who wants the older. An entry is a cost: it needs a
 /// reason, and goes when the reason does.
-const DUPLICATES: [(&str, &str); 11] = [
+const DUPLICATES: [(&str, &str); 13] = [
+    ("base64", "postgres-protocol"),
     ("dashmap", "rlibphonenumber"),
+    ("fallible-iterator", "tokio-postgres"),
     ("foldhash", "by hashbrown"),
     ("getrandom", "ring"),
     ("hashbrown", "dashmap, governor and hashlink are at different releases"),
