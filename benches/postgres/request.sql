@@ -1,0 +1,12 @@
+-- A round of requests, as the nodes send it, the keys made by the server. benches/postgres/run says how it is used.
+\set s random(1, 1000000000000)
+begin;
+insert into session_keys select sha256(('k' || :s || i)::bytea) k, substr(sha256(('s' || :s || i)::bytea), 1, 16) from generate_series(1, :b) i order by 1 on conflict (key) do update set sid = excluded.sid where false returning key;
+select v.sid from session_keys k join validation_sessions v on v.sid = k.sid where k.key = any(array(select sha256(('k' || :s || i)::bytea) from generate_series(1, :b) i));
+select address_hash, localpart from account_threepids where address_hash = any(array(select sha256(('a' || :s || i)::bytea) from generate_series(1, :b) i));
+select address_hash from suppressions where address_hash = any(array(select sha256(('a' || :s || i)::bytea) from generate_series(1, :b) i));
+insert into budgets select sha256((case kind when 'requests' then 'n' else 'a' end || :s || i)::bytea), kind, 1800000000000 from generate_series(1, :b) i, unnest(array['messages_daily', 'messages_hourly', 'requests']) kind order by 1, 2 on conflict (subject, kind) do update set full_at = excluded.full_at where false returning subject, kind;
+select b.subject, b.kind, b.full_at from (select sha256((case kind when 'requests' then 'n' else 'a' end || :s || i)::bytea) subject, kind from generate_series(1, :b) i, unnest(array['messages_daily', 'messages_hourly', 'requests']) kind) w join budgets b on b.subject = w.subject and b.kind = w.kind;
+insert into validation_sessions (sid, key, purpose, medium, address_hash, sealed_address, client_secret_hash, token_key_id, nonce, decoy, created_at, latest, expires_at, send_attempt, code_generation, misses) select substr(sha256(('s' || :s || i)::bytea), 1, 16), sha256(('k' || :s || i)::bytea), 'add_threepid', 'email', sha256(('a' || :s || i)::bytea), repeat('x', 70)::bytea, sha256(('c' || :s || i)::bytea), 'k1', '\x00000000000000000000000000000000', false, 1800000000000, true, 1800000000000, 1, 0, 0 from generate_series(1, :b) i;
+insert into outbox (id, kind, medium, sid, send_attempt, language, created_at, not_before, tries) select substr(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint), 3) || substr(sha256(('o' || :s || i)::bytea), 1, 10), 'validation', 'email', substr(sha256(('s' || :s || i)::bytea), 1, 16), 1, 'en', 1800000000000, 1800000000000 + i, 0 from generate_series(1, :b) i;
+commit;
