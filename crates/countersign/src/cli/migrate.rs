@@ -4,13 +4,13 @@ use std::io::{Write as _, stdout};
 
 use anyhow::Result;
 
-use super::{ConfigArgs, runtime};
-use crate::{config::Config, logging, wiring};
+use super::ConfigArgs;
+use crate::{config::Config, logging, server, wiring};
 
 pub(super) fn run(args: &ConfigArgs) -> Result<()> {
     let config = Config::load_checked(args.config.as_deref(), std::env::vars())?;
     logging::init(&config.log)?;
-    runtime()?.block_on(wiring::migrate(&config))?;
+    server::runtime()?.block_on(wiring::migrate(&config))?;
     writeln!(stdout(), "The tables are up to date.")?;
     Ok(())
 }

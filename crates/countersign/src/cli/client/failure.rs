@@ -10,7 +10,7 @@ use super::answer::printable;
 pub(super) fn explain(error: Error, url: &str) -> anyhow::Error {
     let words = error.status().and_then(|status| {
         let subject = refusal(status, error.body(), error.uia())?;
-        Some(subject + &advice(error.body(), error.retry_after()))
+        Some(subject + advice(error.body(), error.retry_after()).as_str())
     });
     match words {
         Some(words) => anyhow::Error::msg(words),
