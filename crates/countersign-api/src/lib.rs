@@ -5,9 +5,11 @@
 
 pub mod client;
 pub mod error;
+pub mod federation;
 pub mod object;
 pub mod submit_token;
 pub mod uia;
+pub mod well_known;
 
 pub use error::{ErrorBody, ErrorCode};
 pub use object::{BodyError, FromObject, Object};

@@ -146,6 +146,13 @@ pub trait FromObject: Sized {
     fn from_object(object: Object) -> Result<Self, BodyError>;
 }
 
+/// The body as it is, for a handler that reads it in parts.
+impl FromObject for Object {
+    fn from_object(object: Object) -> Result<Self, BodyError> {
+        Ok(object)
+    }
+}
+
 /// What is wrong with a request body. It holds nothing of the body but the name of a known key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {

@@ -2,6 +2,8 @@
 //!
 //! [Spec](https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api)
 
+mod terms;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -11,6 +13,8 @@ use crate::{
     error::ErrorCode,
     object::{BodyError, FromObject, Object},
 };
+
+pub use self::terms::{Policy, PolicyLink, TermsParams};
 
 /// The stage that asks for the account's password, and the login type of the same name.
 pub const PASSWORD: &str = "m.login.password";
@@ -24,6 +28,30 @@ pub const DUMMY: &str = "m.login.dummy";
 pub const REGISTRATION_TOKEN: &str = "m.login.registration_token";
 /// The stage that asks to accept the terms of service.
 pub const TERMS: &str = "m.login.terms";
+
+/// `GET`, under `/client/v3`: a page that completes a stage for a client that can't. The query is [`FallbackQuery`].
+///
+/// [Spec](https://spec.matrix.org/v1.19/client-server-api/#fallback)
+pub const FALLBACK: &str = "/auth/{stage}/fallback/web";
+
+/// The query of [`FALLBACK`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct FallbackQuery {
+    /// The session. One that is missing has its own page.
+    pub session: Option<String>,
+}
+
+impl fmt::Debug for FallbackQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FallbackQuery").finish_non_exhaustive()
+    }
+}
+
+impl FromObject for FallbackQuery {
+    fn from_object(mut object: Object) -> Result<Self, BodyError> {
+        Ok(Self { session: object.optional_string("session")? })
+    }
+}
 
 /// `auth` in a request: one attempt at one stage, or a look at a session.
 ///
@@ -72,6 +100,36 @@ impl AuthData {
         }
     }
 
+    /// An attempt at [`EMAIL_IDENTITY`].
+    pub fn email_identity(session: Option<String>, creds: ThreepidCreds) -> Self {
+        Self {
+            stage: Some(EMAIL_IDENTITY.to_owned()),
+            session,
+            threepid_creds: Some(creds),
+            ..Self::default()
+        }
+    }
+
+    /// An attempt at [`MSISDN`].
+    pub fn msisdn(session: Option<String>, creds: ThreepidCreds) -> Self {
+        Self { stage: Some(MSISDN.to_owned()), session, threepid_creds: Some(creds), ..Self::default() }
+    }
+
+    /// An attempt at [`REGISTRATION_TOKEN`].
+    pub fn registration_token(session: Option<String>, token: impl Into<String>) -> Self {
+        Self {
+            stage: Some(REGISTRATION_TOKEN.to_owned()),
+            session,
+            token: Some(token.into()),
+            ..Self::default()
+        }
+    }
+
+    /// An attempt at [`TERMS`]: the user accepts the policies that the session showed.
+    pub fn terms(session: Option<String>) -> Self {
+        Self { stage: Some(TERMS.to_owned()), session, ..Self::default() }
+    }
+
     /// A look whether the session is complete, after a stage outside of the client.
     pub fn session(session: impl Into<String>) -> Self {
         Self { session: Some(session.into()), ..Self::default() }
@@ -79,7 +137,7 @@ impl AuthData {
 
     /// Takes `auth` out of a body. One that names neither stage nor session, as in the first request of some clients,
     /// counts as absent.
-    pub(crate) fn take_from(object: &mut Object) -> Result<Option<Self>, BodyError> {
+    pub fn take_from(object: &mut Object) -> Result<Option<Self>, BodyError> {
         let auth = object.optional_object("auth")?.map(Self::from_object).transpose()?;
         Ok(auth.filter(|auth| auth.stage.is_some() || auth.session.is_some()))
     }
@@ -127,6 +185,13 @@ pub struct ThreepidCreds {
     /// An access token for the identity server; accepted and ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_access_token: Option<String>,
+}
+
+impl ThreepidCreds {
+    /// The session with this id, which this secret opened.
+    pub fn new(sid: impl Into<String>, client_secret: impl Into<String>) -> Self {
+        Self { sid: sid.into(), client_secret: client_secret.into(), id_server: None, id_access_token: None }
+    }
 }
 
 impl fmt::Debug for ThreepidCreds {

@@ -3,9 +3,14 @@
 use countersign_api::{
     BodyError, FromObject, Object,
     client::{
+        deactivate::DeactivateRequest,
         login::LoginRequest,
+        password::ChangePasswordRequest,
+        refresh::RefreshRequest,
         register::{AvailabilityQuery, RegisterQuery, RegisterRequest},
-        threepid::{AddThreepidRequest, DeleteThreepidRequest, RequestEmailToken, RequestMsisdnToken},
+        registration_token::ValidityQuery,
+        request_token::{RequestEmailToken, RequestMsisdnToken},
+        threepid::{AddThreepidDirectlyRequest, AddThreepidRequest, DeleteThreepidRequest},
     },
     submit_token::SubmitTokenRequest,
 };
@@ -170,10 +175,53 @@ fn deleting_needs_medium_and_address() {
 }
 
 #[test]
+fn adding_directly_needs_a_whole_session() {
+    let cases = [
+        (json!({}), missing("three_pid_creds")),
+        (json!({"three_pid_creds": "x"}), no_object("three_pid_creds")),
+        (json!({"threePidCreds": []}), no_object("threePidCreds")),
+        (json!({"three_pid_creds": {"client_secret": "s"}}), missing("sid")),
+        (json!({"threePidCreds": {"sid": "1"}}), missing("client_secret")),
+        (json!({"three_pid_creds": null, "threePidCreds": {"sid": "1", "client_secret": "s"}}), None),
+        (json!({"three_pid_creds": {"sid": "1", "client_secret": "s", "id_server": 7}}), None),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(error_of::<AddThreepidDirectlyRequest>(&body), expected, "{body}");
+    }
+}
+
+#[test]
+fn a_new_password_may_come_in_any_round() {
+    let cases = [
+        (json!({"auth": {"session": "x"}}), None),
+        (json!({"new_password": null, "logout_devices": null}), None),
+        (json!({"new_password": 1}), invalid("new_password", "a string")),
+        (json!({"new_password": "p", "logout_devices": "yes"}), invalid("logout_devices", "a boolean")),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(error_of::<ChangePasswordRequest>(&body), expected, "{body}");
+    }
+}
+
+#[test]
+fn a_deactivation_and_a_refresh_name_their_keys() {
+    assert_eq!(error_of::<DeactivateRequest>(&json!({"auth": 1})), no_object("auth"));
+    assert_eq!(error_of::<DeactivateRequest>(&json!({"id_server": 1})), invalid("id_server", "a string"));
+    assert_eq!(error_of::<DeactivateRequest>(&json!({"erase": 1})), invalid("erase", "a boolean"));
+    assert_eq!(error_of::<RefreshRequest>(&json!({})), missing("refresh_token"));
+    assert_eq!(
+        error_of::<RefreshRequest>(&json!({"refresh_token": 1})),
+        invalid("refresh_token", "a string")
+    );
+}
+
+#[test]
 fn queries_are_read_like_bodies() {
     let pairs = |name: &str, value: &str| Object::from_pairs([(name.to_owned(), value.to_owned())]);
     assert_eq!(AvailabilityQuery::from_object(Object::default()).err(), missing("username"));
     assert_eq!(AvailabilityQuery::from_object(pairs("username", "al")).unwrap().username, "al");
+    assert_eq!(ValidityQuery::from_object(Object::default()).err(), missing("token"));
+    assert_eq!(ValidityQuery::from_object(pairs("token", "t")).unwrap().token, "t");
     assert_eq!(RegisterQuery::from_object(Object::default()).unwrap().kind, None);
     assert_eq!(RegisterQuery::from_object(pairs("kind", "guest")).unwrap().kind.as_deref(), Some("guest"));
 }
@@ -198,13 +246,19 @@ fn debug_shows_no_secret() {
         "token": secret, "email": secret, "country": secret, "phone_number": secret, "send_attempt": 1,
         "medium": "email", "address": secret, "username": secret, "next_link": secret,
         "auth": {"type": "m.login.password", "session": "x", "user": secret, "password": secret},
+        "new_password": secret,
+        "three_pid_creds": {"sid": secret, "client_secret": secret},
     })
     .to_string();
     fn shown<T: FromObject + std::fmt::Debug>(body: &str) -> String {
         format!("{:?}", Object::read::<T>(body.as_bytes()).unwrap())
     }
     let all = [
-        shown::<LoginRequest>(&body),
+        shown::<AddThreepidDirectlyRequest>(&body),
+        shown::<ChangePasswordRequest>(&body),
+        shown::<DeactivateRequest>(&body),
+        shown::<RefreshRequest>(&json!({"refresh_token": secret}).to_string()),
+        shown::<ValidityQuery>(&body),
         shown::<RegisterRequest>(&body),
         shown::<RequestEmailToken>(&body),
         shown::<RequestMsisdnToken>(&body),
@@ -265,6 +319,11 @@ fn any_key() -> impl Strategy<Value = String> {
         "user",
         "phone",
         "number",
+        "new_password",
+        "logout_devices",
+        "refresh_token",
+        "three_pid_creds",
+        "erase",
     ];
     prop::sample::select(keys.to_vec()).prop_map(str::to_owned)
 }
@@ -277,6 +336,10 @@ fn read_everything(bytes: &[u8]) {
     let _ = Object::read::<LoginRequest>(bytes);
     let _ = Object::read::<RegisterRequest>(bytes);
     let _ = Object::read::<SubmitTokenRequest>(bytes);
+    let _ = Object::read::<AddThreepidDirectlyRequest>(bytes);
+    let _ = Object::read::<ChangePasswordRequest>(bytes);
+    let _ = Object::read::<DeactivateRequest>(bytes);
+    let _ = Object::read::<RefreshRequest>(bytes);
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! `/account/3pid`: asking for a token, and the 3PIDs of an account.
+//! `/account/3pid`: the 3PIDs of an account.
 
 use std::fmt;
 
@@ -6,10 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     object::{BodyError, FromObject, Object},
-    uia::AuthData,
+    uia::{AuthData, ThreepidCreds},
 };
 
-/// `GET`, with an access token: the 3PIDs of the account.
+pub use super::request_token::{
+    RequestEmailToken, RequestMsisdnToken, RequestTokenResponse, THREEPID_EMAIL as EMAIL_REQUEST_TOKEN,
+    THREEPID_MSISDN as MSISDN_REQUEST_TOKEN,
+};
+
+/// `GET`, with an access token: the 3PIDs of the account. `POST`, with an access token, deprecated: adds a validated 3PID
+/// without user-interactive authentication.
 ///
 /// [Spec](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3account3pid)
 pub const THREEPIDS: &str = "/account/3pid";
@@ -23,141 +29,6 @@ pub const ADD: &str = "/account/3pid/add";
 ///
 /// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3piddelete)
 pub const DELETE: &str = "/account/3pid/delete";
-
-/// `POST`: asks for a token by mail, to add the address to an account.
-///
-/// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidemailrequesttoken)
-pub const EMAIL_REQUEST_TOKEN: &str = "/account/3pid/email/requestToken";
-
-/// `POST`: asks for a token by SMS, to add the phone number to an account.
-///
-/// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidmsisdnrequesttoken)
-pub const MSISDN_REQUEST_TOKEN: &str = "/account/3pid/msisdn/requestToken";
-
-/// The body of every `…/email/requestToken` of the client API.
-#[derive(Clone, Serialize)]
-pub struct RequestEmailToken {
-    /// A secret of the client's own making: 1 to 255 of `0-9a-zA-Z.=_-`.
-    pub client_secret: String,
-    /// The address to validate.
-    pub email: String,
-    /// Where the confirmation page leads on to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_link: Option<String>,
-    /// A number to raise for another mail; with the same number, none is sent.
-    pub send_attempt: i64,
-    /// An access token for the identity server; a node that validates itself ignores it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id_access_token: Option<String>,
-    /// An identity server; a node that validates itself ignores it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id_server: Option<String>,
-}
-
-impl RequestEmailToken {
-    /// Makes a body of what is required.
-    pub fn new(client_secret: impl Into<String>, email: impl Into<String>, send_attempt: i64) -> Self {
-        Self {
-            client_secret: client_secret.into(),
-            email: email.into(),
-            next_link: None,
-            send_attempt,
-            id_access_token: None,
-            id_server: None,
-        }
-    }
-}
-
-impl fmt::Debug for RequestEmailToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestEmailToken").field("send_attempt", &self.send_attempt).finish_non_exhaustive()
-    }
-}
-
-impl FromObject for RequestEmailToken {
-    fn from_object(mut object: Object) -> Result<Self, BodyError> {
-        Ok(Self {
-            client_secret: object.required_string("client_secret")?,
-            email: object.required_string("email")?,
-            next_link: object.optional_string("next_link")?,
-            send_attempt: object.required_integer("send_attempt")?,
-            id_access_token: object.ignored_string("id_access_token"),
-            id_server: object.ignored_string("id_server"),
-        })
-    }
-}
-
-/// The body of every `…/msisdn/requestToken` of the client API.
-#[derive(Clone, Serialize)]
-pub struct RequestMsisdnToken {
-    /// A secret of the client's own making: 1 to 255 of `0-9a-zA-Z.=_-`.
-    pub client_secret: String,
-    /// The country that the number is dialled from, two upper-case letters.
-    pub country: String,
-    /// Where a confirmation page would lead on to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_link: Option<String>,
-    /// The phone number to validate.
-    pub phone_number: String,
-    /// A number to raise for another SMS; with the same number, none is sent.
-    pub send_attempt: i64,
-    /// An access token for the identity server; a node that validates itself ignores it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id_access_token: Option<String>,
-    /// An identity server; a node that validates itself ignores it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id_server: Option<String>,
-}
-
-impl RequestMsisdnToken {
-    /// Makes a body of what is required.
-    pub fn new(
-        client_secret: impl Into<String>,
-        country: impl Into<String>,
-        phone_number: impl Into<String>,
-        send_attempt: i64,
-    ) -> Self {
-        Self {
-            client_secret: client_secret.into(),
-            country: country.into(),
-            next_link: None,
-            phone_number: phone_number.into(),
-            send_attempt,
-            id_access_token: None,
-            id_server: None,
-        }
-    }
-}
-
-impl fmt::Debug for RequestMsisdnToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestMsisdnToken").field("send_attempt", &self.send_attempt).finish_non_exhaustive()
-    }
-}
-
-impl FromObject for RequestMsisdnToken {
-    fn from_object(mut object: Object) -> Result<Self, BodyError> {
-        Ok(Self {
-            client_secret: object.required_string("client_secret")?,
-            country: object.required_string("country")?,
-            next_link: object.optional_string("next_link")?,
-            phone_number: object.required_string("phone_number")?,
-            send_attempt: object.required_integer("send_attempt")?,
-            id_access_token: object.ignored_string("id_access_token"),
-            id_server: object.ignored_string("id_server"),
-        })
-    }
-}
-
-/// The answer of every requestToken of the client API.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RequestTokenResponse {
-    /// The session's id.
-    pub sid: String,
-    /// Where to submit the code that the user typed; absent if the message holds no code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub submit_url: Option<String>,
-}
 
 /// The answer of [`THREEPIDS`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,6 +102,37 @@ impl FromObject for AddThreepidRequest {
             client_secret: object.optional_string("client_secret")?,
             sid: object.optional_string("sid")?,
         })
+    }
+}
+
+/// The body of `POST` [`THREEPIDS`].
+#[derive(Clone, Serialize)]
+pub struct AddThreepidDirectlyRequest {
+    /// The validation session. Some clients name it `threePidCreds`.
+    pub three_pid_creds: ThreepidCreds,
+}
+
+impl AddThreepidDirectlyRequest {
+    /// Makes a body that names the session.
+    pub fn new(sid: impl Into<String>, client_secret: impl Into<String>) -> Self {
+        Self { three_pid_creds: ThreepidCreds::new(sid, client_secret) }
+    }
+}
+
+impl fmt::Debug for AddThreepidDirectlyRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AddThreepidDirectlyRequest").finish_non_exhaustive()
+    }
+}
+
+impl FromObject for AddThreepidDirectlyRequest {
+    fn from_object(mut object: Object) -> Result<Self, BodyError> {
+        let creds = match object.optional_object("three_pid_creds")? {
+            Some(creds) => Some(creds),
+            None => object.optional_object("threePidCreds")?,
+        };
+        let creds = creds.ok_or(BodyError::Missing { key: "three_pid_creds" })?;
+        Ok(Self { three_pid_creds: ThreepidCreds::from_object(creds)? })
     }
 }
 

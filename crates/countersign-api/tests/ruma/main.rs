@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "outside of test functions too, a test fails by panicking")]
 
+mod accounts;
+mod request_token;
+
 use std::{borrow::Cow, fmt::Debug};
 
 use countersign_api::{
@@ -14,8 +17,8 @@ use countersign_api::{
         logout,
         register::{self, AvailabilityResponse, RegisterRequest, RegisterResponse},
         threepid::{
-            self, AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, RequestEmailToken,
-            RequestMsisdnToken, RequestTokenResponse, Threepid, ThreepidsResponse, UnbindResult,
+            self, AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, Threepid,
+            ThreepidsResponse, UnbindResult,
         },
         versions::{self, VersionsResponse},
     },
@@ -23,9 +26,8 @@ use countersign_api::{
 };
 use ruma_client_api::{
     account::{
-        IdentityServerInfo, ThirdPartyIdRemovalStatus, add_3pid, delete_3pid, get_3pids,
-        get_username_availability, register as ruma_register, request_3pid_management_token_via_email,
-        request_3pid_management_token_via_msisdn, whoami,
+        ThirdPartyIdRemovalStatus, add_3pid, delete_3pid, get_3pids, get_username_availability,
+        register as ruma_register, whoami,
     },
     discovery::{get_capabilities, get_supported_versions},
     session::{get_login_types, login as ruma_login, logout as ruma_logout, logout_all},
@@ -112,56 +114,6 @@ fn without_nulls(value: Value) -> Value {
             .collect(),
         other => other,
     }
-}
-
-#[test]
-#[expect(deprecated, reason = "clients still send the identity server's fields")]
-fn an_email_token_request() {
-    let mut request = request_3pid_management_token_via_email::v3::Request::new(
-        secret(),
-        "alice@example.com".to_owned(),
-        2_u8.into(),
-    );
-    let plain = sent(request.clone(), "POST", threepid::EMAIL_REQUEST_TOKEN);
-    assert_written_alike(&RequestEmailToken::new("mon.sec=ret_1-", "alice@example.com", 2), &plain);
-
-    request.next_link = Some("https://app.example.com/".to_owned());
-    request.identity_server_info = Some(IdentityServerInfo::new("is.example.com".into(), "token".into()));
-    let full = sent(request, "POST", threepid::EMAIL_REQUEST_TOKEN);
-    let ours: RequestEmailToken = parsed(&full);
-    assert_eq!(ours.client_secret, "mon.sec=ret_1-");
-    assert_eq!(ours.email, "alice@example.com");
-    assert_eq!(ours.send_attempt, 2);
-    assert_eq!(ours.next_link.as_deref(), Some("https://app.example.com/"));
-    assert_eq!(ours.id_server.as_deref(), Some("is.example.com"));
-    assert_eq!(ours.id_access_token.as_deref(), Some("token"));
-    assert_written_alike(&ours, &full);
-}
-
-#[test]
-fn an_msisdn_token_request() {
-    let request = request_3pid_management_token_via_msisdn::v3::Request::new(
-        secret(),
-        "GB".to_owned(),
-        "07700900001".to_owned(),
-        1_u8.into(),
-    );
-    let plain = sent(request, "POST", threepid::MSISDN_REQUEST_TOKEN);
-    let ours: RequestMsisdnToken = parsed(&plain);
-    assert_eq!((ours.country.as_str(), ours.phone_number.as_str()), ("GB", "07700900001"));
-    assert_eq!((ours.client_secret.as_str(), ours.send_attempt), ("mon.sec=ret_1-", 1));
-    assert_written_alike(&RequestMsisdnToken::new("mon.sec=ret_1-", "GB", "07700900001", 1), &plain);
-}
-
-#[test]
-fn a_token_answer() {
-    let with_url =
-        RequestTokenResponse { sid: "abc123".to_owned(), submit_url: Some("https://n/s".to_owned()) };
-    let email: request_3pid_management_token_via_email::v3::Response = accepted(&with_url);
-    assert_eq!((email.sid.as_str(), email.submit_url.as_deref()), ("abc123", Some("https://n/s")));
-    let without_url = RequestTokenResponse { sid: "abc123".to_owned(), submit_url: None };
-    let msisdn: request_3pid_management_token_via_msisdn::v3::Response = accepted(&without_url);
-    assert_eq!((msisdn.sid.as_str(), msisdn.submit_url), ("abc123", None));
 }
 
 #[test]

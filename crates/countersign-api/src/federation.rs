@@ -1,0 +1,3 @@
+//! Wire types of the federation API that other services need. Paths follow `/_matrix` or `/_api` itself.
+
+pub mod openid;
