@@ -57,7 +57,7 @@ where
     for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
     for<'a> R::PathBuilder: PathBuilder<Input<'a> = Cow<'a, SupportedVersions>>,
 {
-    let versions = SupportedVersions { versions: [MatrixVersion::V1_1].into(), features: Default::default() };
+    let versions = SupportedVersions { versions: [MatrixVersion::V1_3].into(), features: Default::default() };
     let token = SendAccessToken::IfRequired("token");
     let request = request.try_into_http_request("https://x", token, Cow::Owned(versions)).unwrap();
     let expected = format!("/_matrix/client/v3{path}");
