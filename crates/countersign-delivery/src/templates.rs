@@ -10,8 +10,9 @@ use minijinja_contrib::pycompat;
 
 pub use self::{
     context::{
-        AddressInUseEmail, AddressInUseSms, EmailTemplate, MessagePurpose, NoAccountEmail, NoAccountSms,
-        SmsTemplate, ValidateEmail, ValidateMsisdn,
+        AccountChange, AccountChangedEmail, AccountChangedSms, AddressInUseEmail, AddressInUseSms,
+        EmailTemplate, MessagePurpose, NoAccountEmail, NoAccountSms, SmsTemplate, ValidateEmail,
+        ValidateMsisdn,
     },
     files::TemplateFilesError,
 };
@@ -164,9 +165,11 @@ impl Templates {
             self.check_email::<ValidateEmail>(language)?;
             self.check_email::<AddressInUseEmail>(language)?;
             self.check_email::<NoAccountEmail>(language)?;
+            self.check_email::<AccountChangedEmail>(language)?;
             self.check_sms::<ValidateMsisdn>(language)?;
             self.check_sms::<AddressInUseSms>(language)?;
             self.check_sms::<NoAccountSms>(language)?;
+            self.check_sms::<AccountChangedSms>(language)?;
         }
         Ok(())
     }

@@ -5,8 +5,8 @@
 use countersign_delivery::{
     Templates,
     templates::{
-        AddressInUseEmail, AddressInUseSms, EmailTemplate, NoAccountEmail, NoAccountSms, SmsTemplate,
-        ValidateEmail, ValidateMsisdn,
+        AccountChangedEmail, AccountChangedSms, AddressInUseEmail, AddressInUseSms, EmailTemplate,
+        NoAccountEmail, NoAccountSms, SmsTemplate, ValidateEmail, ValidateMsisdn,
     },
 };
 
@@ -42,6 +42,16 @@ fn address_in_use_email() {
 #[test]
 fn no_account_email() {
     emails::<NoAccountEmail>();
+}
+
+#[test]
+fn account_changed_email() {
+    emails::<AccountChangedEmail>();
+}
+
+#[test]
+fn account_changed_sms() {
+    text_messages::<AccountChangedSms>();
 }
 
 #[test]

@@ -143,6 +143,86 @@ impl EmailTemplate for NoAccountEmail {
     }
 }
 
+/// What became of an account; templates compare it with the names in snake case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountChange {
+    /// Its password is another one.
+    PasswordChanged,
+    /// An e-mail address came to it.
+    EmailAdded,
+    /// A phone number came to it.
+    MsisdnAdded,
+    /// An e-mail address was taken from it.
+    EmailRemoved,
+    /// A phone number was taken from it.
+    MsisdnRemoved,
+    /// It was deactivated.
+    Deactivated,
+}
+
+impl AccountChange {
+    const ALL: [Self; 6] = [
+        Self::PasswordChanged,
+        Self::EmailAdded,
+        Self::MsisdnAdded,
+        Self::EmailRemoved,
+        Self::MsisdnRemoved,
+        Self::Deactivated,
+    ];
+}
+
+/// Tells the owner of an account what became of it, by mail. It has neither link nor code.
+#[derive(Clone, Serialize)]
+pub struct AccountChangedEmail {
+    /// The server's name as people know it.
+    pub server_name: String,
+    /// The account.
+    pub user_id: String,
+    /// What became of it.
+    pub change: AccountChange,
+    /// When, as a date and time in UTC.
+    pub when: String,
+}
+
+impl EmailTemplate for AccountChangedEmail {
+    const NAME: &'static str = "account_changed";
+
+    fn samples() -> Vec<Self> {
+        let sample = |change| Self {
+            server_name: "example.org".to_owned(),
+            user_id: "@alice:example.org".to_owned(),
+            change,
+            when: "2026-11-21 12:00 UTC".to_owned(),
+        };
+        AccountChange::ALL.map(sample).into()
+    }
+}
+
+/// The same by SMS.
+#[derive(Clone, Serialize)]
+pub struct AccountChangedSms {
+    /// The server's name as people know it.
+    pub server_name: String,
+    /// The account.
+    pub user_id: String,
+    /// What became of it.
+    pub change: AccountChange,
+}
+
+impl SmsTemplate for AccountChangedSms {
+    const NAME: &'static str = "account_changed";
+
+    fn samples() -> Vec<Self> {
+        let sample = |change| Self {
+            server_name: "example.org".to_owned(),
+            user_id: "@alice:example.org".to_owned(),
+            change,
+        };
+        AccountChange::ALL.map(sample).into()
+    }
+}
+
 /// Gives the holder of a phone number the code that confirms it.
 #[derive(Clone, Serialize)]
 pub struct ValidateMsisdn {

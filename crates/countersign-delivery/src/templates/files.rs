@@ -22,9 +22,13 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("en/no_account.subject.txt", include_str!("../../templates/en/no_account.subject.txt")),
     ("en/no_account.txt", include_str!("../../templates/en/no_account.txt")),
     ("en/no_account.html", include_str!("../../templates/en/no_account.html")),
+    ("en/account_changed.subject.txt", include_str!("../../templates/en/account_changed.subject.txt")),
+    ("en/account_changed.txt", include_str!("../../templates/en/account_changed.txt")),
+    ("en/account_changed.html", include_str!("../../templates/en/account_changed.html")),
     ("en/validate_msisdn.sms.txt", include_str!("../../templates/en/validate_msisdn.sms.txt")),
     ("en/address_in_use.sms.txt", include_str!("../../templates/en/address_in_use.sms.txt")),
     ("en/no_account.sms.txt", include_str!("../../templates/en/no_account.sms.txt")),
+    ("en/account_changed.sms.txt", include_str!("../../templates/en/account_changed.sms.txt")),
 ];
 
 /// The folder of templates cannot be used.
