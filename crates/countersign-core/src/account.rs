@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::{AccessTokenHash, AddressHash, DeviceId, Localpart, Medium, Sealed, Timestamp};
+use crate::{AccessTokenHash, AddressHash, DeviceId, Localpart, Medium, RefreshTokenHash, Sealed, Timestamp};
 
 /// A user of this node.
 #[derive(Clone)]
@@ -15,6 +15,24 @@ pub struct Account {
     pub password_hash: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When its owner gave it up. Nothing is left of it but its name, so that nobody else gets that.
+    pub deactivated_at: Option<Timestamp>,
+}
+
+/// Where the accounts live whose addresses this is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountHome {
+    /// In this database.
+    Here,
+    /// In a homeserver that this node stands beside, which answers for them.
+    Elsewhere,
+}
+
+impl Account {
+    /// Whether someone can still use it.
+    pub fn is_live(&self) -> bool {
+        self.deactivated_at.is_none()
+    }
 }
 
 impl fmt::Debug for Account {
@@ -58,6 +76,10 @@ pub struct NewLogin {
     pub device: Device,
     /// The token.
     pub access_token_hash: AccessTokenHash,
+    /// The last moment at which it is good; `None`: for ever.
+    pub access_expires_at: Option<Timestamp>,
+    /// The refresh token beside it, and the last moment at which that is good (`None`: for ever).
+    pub refresh_token: Option<(RefreshTokenHash, Option<Timestamp>)>,
 }
 
 /// Whom an access token stands for.
@@ -65,8 +87,8 @@ pub struct NewLogin {
 pub struct TokenOwner {
     /// The account.
     pub localpart: Localpart,
-    /// The device.
-    pub device_id: DeviceId,
+    /// The device; `None` where another server keeps them.
+    pub device_id: Option<DeviceId>,
 }
 
 /// An address of an account.

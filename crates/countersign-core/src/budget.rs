@@ -31,11 +31,15 @@ pub enum BudgetKind {
     NameChecks,
     /// Sessions of user-interactive authentication that a network begins without an access token.
     UiaSessions,
+    /// Questions from a network whether a registration token is good.
+    TokenChecks,
+    /// Refreshes from a network.
+    Refreshes,
 }
 
 impl BudgetKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::MessagesHourly,
         Self::MessagesDaily,
         Self::Requests,
@@ -47,6 +51,8 @@ impl BudgetKind {
         Self::Registrations,
         Self::NameChecks,
         Self::UiaSessions,
+        Self::TokenChecks,
+        Self::Refreshes,
     ];
 
     /// The name in the database.
@@ -63,6 +69,8 @@ impl BudgetKind {
             Self::Registrations => "registrations",
             Self::NameChecks => "name_checks",
             Self::UiaSessions => "uia_sessions",
+            Self::TokenChecks => "token_checks",
+            Self::Refreshes => "refreshes",
         }
     }
 }

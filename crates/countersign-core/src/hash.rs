@@ -58,6 +58,18 @@ keyed_hash! {
     AccessTokenHash
 }
 keyed_hash! {
+    /// Stands for a refresh token of the client API.
+    RefreshTokenHash
+}
+keyed_hash! {
+    /// Stands for a token that lets people register.
+    RegistrationTokenHash
+}
+keyed_hash! {
+    /// Stands for a token that proves a user to another service.
+    OpenIdTokenHash
+}
+keyed_hash! {
     /// Stands for the id of a session of user-interactive authentication.
     UiaSessionHash
 }

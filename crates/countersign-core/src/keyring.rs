@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305,
     aead::{Aead, Payload},
@@ -15,8 +18,9 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
-    AccessTokenHash, AddressHash, ClientSecret, ClientSecretHash, Random, Sealed, SealedColumn, SessionId,
-    SessionKey, SessionPurpose, SubjectHash, ThirdPartyIdentifier, UiaSessionHash, UiaTargetHash,
+    AccessTokenHash, AddressHash, ClientSecret, ClientSecretHash, Localpart, OpenIdTokenHash, Random,
+    RefreshTokenHash, RegistrationTokenHash, Sealed, SealedColumn, SessionId, SessionKey, SessionPurpose,
+    SubjectHash, ThirdPartyIdentifier, UiaOperation, UiaSessionHash, UiaTargetHash,
     sealed::SEALED_NONCE_LENGTH,
 };
 
@@ -309,6 +313,21 @@ impl Keyring {
         AccessTokenHash::from_bytes(labeled(&self.index, "access_token", &[access_token.as_bytes()]))
     }
 
+    /// The hash that a refresh token is stored as.
+    pub fn refresh_token_hash(&self, refresh_token: &str) -> RefreshTokenHash {
+        RefreshTokenHash::from_bytes(labeled(&self.index, "refresh_token", &[refresh_token.as_bytes()]))
+    }
+
+    /// The hash that a token that lets people register is found by.
+    pub fn registration_token_hash(&self, token: &str) -> RegistrationTokenHash {
+        RegistrationTokenHash::from_bytes(labeled(&self.index, "registration_token", &[token.as_bytes()]))
+    }
+
+    /// The hash that a token that proves a user to another service is stored as.
+    pub fn openid_token_hash(&self, token: &str) -> OpenIdTokenHash {
+        OpenIdTokenHash::from_bytes(labeled(&self.index, "openid_token", &[token.as_bytes()]))
+    }
+
     /// The hash that the id of a UIA session is stored as.
     pub fn uia_session_hash(&self, id: &str) -> UiaSessionHash {
         UiaSessionHash::from_bytes(labeled(&self.index, "uia_session", &[id.as_bytes()]))
@@ -322,6 +341,21 @@ impl Keyring {
             "uia_target",
             &[sid, client_secret.expose().as_bytes()],
         ))
+    }
+
+    /// The id of the UIA session of a client that sends its proof of an address without naming a session: the same for
+    /// the same operation, caller, `sid` and client secret, so that asking again and again begins one session only.
+    pub fn derived_uia_session(
+        &self,
+        operation: UiaOperation,
+        caller: Option<&Localpart>,
+        sid: &str,
+        client_secret: &str,
+    ) -> String {
+        // No localpart is empty, so the empty one is nobody's.
+        let caller = caller.map_or("", Localpart::as_str);
+        let parts = [operation.as_str(), caller, sid, client_secret].map(str::as_bytes);
+        URL_SAFE_NO_PAD.encode(labeled(&self.index, "uia for creds", &parts))
     }
 
     /// The hash that names whom a budget belongs to.

@@ -15,11 +15,14 @@ mod msisdn;
 mod network;
 mod next_link;
 mod outbox;
+mod password;
 mod random;
+mod registration_token;
 mod sealed;
 mod send_attempt;
 mod session_id;
 mod session_purpose;
+mod terms;
 mod threepid;
 mod tokens;
 mod uia;
@@ -28,6 +31,7 @@ mod validation_session;
 
 pub use self::{
     account::*, budget::*, client_secret::*, clock::*, email_address::*, hash::*, keyring::*, language::*,
-    msisdn::*, network::*, next_link::*, outbox::*, random::*, sealed::*, send_attempt::*, session_id::*,
-    session_purpose::*, threepid::*, tokens::*, uia::*, user_id::*, validation_session::*,
+    msisdn::*, network::*, next_link::*, outbox::*, password::*, random::*, registration_token::*, sealed::*,
+    send_attempt::*, session_id::*, session_purpose::*, terms::*, threepid::*, tokens::*, uia::*, user_id::*,
+    validation_session::*,
 };

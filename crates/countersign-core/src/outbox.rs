@@ -43,10 +43,32 @@ pub enum MessageKind {
     AddressInUse,
     /// To an address without an account: someone tried to reset its password.
     NoAccount,
+    /// To the addresses of an account: its password is another one now.
+    PasswordChanged,
+    /// To the other addresses of an account: an e-mail address came to it.
+    EmailAdded,
+    /// To the other addresses of an account: a phone number came to it.
+    MsisdnAdded,
+    /// To the addresses of an account: an e-mail address was taken from it.
+    EmailRemoved,
+    /// To the addresses of an account: a phone number was taken from it.
+    MsisdnRemoved,
+    /// To the addresses that an account had: it was deactivated.
+    Deactivated,
 }
 
 impl MessageKind {
-    const ALL: [Self; 3] = [Self::Validation, Self::AddressInUse, Self::NoAccount];
+    const ALL: [Self; 9] = [
+        Self::Validation,
+        Self::AddressInUse,
+        Self::NoAccount,
+        Self::PasswordChanged,
+        Self::EmailAdded,
+        Self::MsisdnAdded,
+        Self::EmailRemoved,
+        Self::MsisdnRemoved,
+        Self::Deactivated,
+    ];
 
     /// The name in the database.
     pub const fn as_str(self) -> &'static str {
@@ -54,6 +76,41 @@ impl MessageKind {
             Self::Validation => "validation",
             Self::AddressInUse => "address_in_use",
             Self::NoAccount => "no_account",
+            Self::PasswordChanged => "password_changed",
+            Self::EmailAdded => "email_added",
+            Self::MsisdnAdded => "msisdn_added",
+            Self::EmailRemoved => "email_removed",
+            Self::MsisdnRemoved => "msisdn_removed",
+            Self::Deactivated => "deactivated",
+        }
+    }
+
+    /// What the other addresses of an account are told when one of this medium comes to it.
+    pub const fn added(medium: Medium) -> Self {
+        match medium {
+            Medium::Email => Self::EmailAdded,
+            Medium::Msisdn => Self::MsisdnAdded,
+        }
+    }
+
+    /// What the addresses of an account are told when one of this medium is taken from it.
+    pub const fn removed(medium: Medium) -> Self {
+        match medium {
+            Medium::Email => Self::EmailRemoved,
+            Medium::Msisdn => Self::MsisdnRemoved,
+        }
+    }
+
+    /// Whether it tells the owner of an account what became of it, and asks for nothing (docs/decisions/0011).
+    pub const fn is_notice(self) -> bool {
+        match self {
+            Self::Validation | Self::AddressInUse | Self::NoAccount => false,
+            Self::PasswordChanged
+            | Self::EmailAdded
+            | Self::MsisdnAdded
+            | Self::EmailRemoved
+            | Self::MsisdnRemoved
+            | Self::Deactivated => true,
         }
     }
 

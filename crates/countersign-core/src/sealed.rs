@@ -66,6 +66,12 @@ pub enum SealedColumn {
     SessionNextLink,
     /// `account_threepids.sealed_address`; the row is the address hash.
     AccountThreepidAddress,
+    /// `uia_sessions.sealed_params`; the row is the hash of the session's id.
+    UiaParams,
+    /// `registration_tokens.sealed_token`; the row is the token's hash.
+    RegistrationToken,
+    /// `delegated_sessions.sealed_remote`; the row is the `sid`.
+    DelegatedSession,
     /// `index_keys.sealed_key`; there is one row.
     IndexKey,
 }
@@ -77,6 +83,9 @@ impl SealedColumn {
             Self::SessionAddress => "validation_sessions.sealed_address",
             Self::SessionNextLink => "validation_sessions.sealed_next_link",
             Self::AccountThreepidAddress => "account_threepids.sealed_address",
+            Self::UiaParams => "uia_sessions.sealed_params",
+            Self::RegistrationToken => "registration_tokens.sealed_token",
+            Self::DelegatedSession => "delegated_sessions.sealed_remote",
             Self::IndexKey => "index_keys.sealed_key",
         }
     }

@@ -70,6 +70,14 @@ impl TokenKey {
     }
 }
 
+impl TokenKey {
+    /// The client secret of the session that another service opens to validate this one's address. The same for every
+    /// message of the session, so that a repeat finds the session that is open there.
+    pub fn delegate_secret(&self, sid: &SessionId, nonce: &TokenNonce) -> Zeroizing<String> {
+        encoded(self.derive("delegate", &[sid.as_bytes(), nonce.as_bytes()]))
+    }
+}
+
 fn encoded(bytes: [u8; 32]) -> Zeroizing<String> {
     Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes))
 }

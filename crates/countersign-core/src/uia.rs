@@ -1,11 +1,14 @@
 //! User-interactive authentication: flows, stages and their sessions
 //! ([spec](https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api)).
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use thiserror::Error;
 
-use crate::{Localpart, Timestamp, UiaSessionHash, UiaTargetHash};
+use crate::{
+    Localpart, Medium, RegistrationTokenHash, Sealed, SessionId, SessionPurpose, TermsVersion, Timestamp,
+    UiaSessionHash, UiaTargetHash,
+};
 
 /// How long a session waits for its next stage.
 pub const UIA_SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -15,18 +18,37 @@ pub const UIA_SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 pub enum Stage {
     /// `m.login.password`
     Password,
+    /// `m.login.email.identity`
+    EmailIdentity,
+    /// `m.login.msisdn`
+    Msisdn,
+    /// `m.login.registration_token`
+    RegistrationToken,
+    /// `m.login.terms`
+    Terms,
     /// `m.login.dummy`
     Dummy,
 }
 
 impl Stage {
     /// Every stage.
-    pub const ALL: [Self; 2] = [Self::Password, Self::Dummy];
+    pub const ALL: [Self; 6] = [
+        Self::Password,
+        Self::EmailIdentity,
+        Self::Msisdn,
+        Self::RegistrationToken,
+        Self::Terms,
+        Self::Dummy,
+    ];
 
     /// The name on the wire, in the configuration and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "m.login.password",
+            Self::EmailIdentity => "m.login.email.identity",
+            Self::Msisdn => "m.login.msisdn",
+            Self::RegistrationToken => "m.login.registration_token",
+            Self::Terms => "m.login.terms",
             Self::Dummy => "m.login.dummy",
         }
     }
@@ -35,10 +57,37 @@ impl Stage {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|stage| stage.as_str() == name)
     }
+
+    /// The kind of address that it proves, if it does.
+    pub const fn medium(self) -> Option<Medium> {
+        match self {
+            Self::EmailIdentity => Some(Medium::Email),
+            Self::Msisdn => Some(Medium::Msisdn),
+            Self::Password | Self::RegistrationToken | Self::Terms | Self::Dummy => None,
+        }
+    }
 }
 
 /// Stages to complete, in order.
 pub type Flow = Vec<Stage>;
+
+/// Ends each flow that another one begins with by `m.login.dummy`, so that a client can say that it wants to stop there
+/// ([spec](https://spec.matrix.org/v1.19/client-server-api/#dummy-auth)).
+pub fn distinct_flows(flows: Vec<Flow>) -> Vec<Flow> {
+    let begins_another = |flow: &Flow| {
+        let longer = |other: &&Flow| flow.len() < other.len() && other.starts_with(flow);
+        !flow.is_empty() && !flow.contains(&Stage::Dummy) && flows.iter().any(|other| longer(&other))
+    };
+    let mut distinct: Vec<Flow> = Vec::with_capacity(flows.len());
+    for flow in &flows {
+        let dummy = begins_another(flow).then_some(Stage::Dummy);
+        let flow: Flow = flow.iter().copied().chain(dummy).collect();
+        if !distinct.contains(&flow) {
+            distinct.push(flow);
+        }
+    }
+    distinct
+}
 
 /// What a session authenticates, independent of prefix and version. A session never counts for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,25 +96,56 @@ pub enum UiaOperation {
     Register,
     /// `POST /account/3pid/add`
     AddThreepid,
+    /// `POST /account/password`
+    ChangePassword,
+    /// `POST /account/deactivate`
+    Deactivate,
 }
 
 impl UiaOperation {
+    /// Every operation.
+    pub const ALL: [Self; 4] = [Self::Register, Self::AddThreepid, Self::ChangePassword, Self::Deactivate];
+
     /// The name in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Register => "POST /register",
             Self::AddThreepid => "POST /account/3pid/add",
+            Self::ChangePassword => "POST /account/password",
+            Self::Deactivate => "POST /account/deactivate",
         }
     }
 
     /// The operation of that name, if there is one.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Register, Self::AddThreepid].into_iter().find(|operation| operation.as_str() == name)
+        Self::ALL.into_iter().find(|operation| operation.as_str() == name)
+    }
+
+    /// The purpose of the validation sessions that count for its stages: an address that is to come to a new account, or
+    /// one that an account has.
+    pub const fn threepid_purpose(self) -> SessionPurpose {
+        match self {
+            Self::Register => SessionPurpose::Register,
+            Self::AddThreepid | Self::ChangePassword | Self::Deactivate => SessionPurpose::ResetPassword,
+        }
     }
 }
 
-/// A client's way through a flow.
+/// What completing a stage proved, beside that it is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StageProof {
+    /// Nothing more.
+    Nothing,
+    /// Whose password it was.
+    Account(Localpart),
+    /// The validation session that proved an address. It is consumed by what the authentication allows.
+    Threepid(SessionId),
+    /// The registration token of which it holds a use.
+    RegistrationToken(RegistrationTokenHash),
+}
+
+/// A client's way through a flow.
+#[derive(Clone, PartialEq, Eq)]
 pub struct UiaSession {
     /// Its id, to look up.
     pub id_hash: UiaSessionHash,
@@ -83,6 +163,34 @@ pub struct UiaSession {
     pub expires_at: Timestamp,
     /// The account that it made. It makes one.
     pub registered: Option<Localpart>,
+    /// The account whose password was given.
+    pub proven: Option<Localpart>,
+    /// The validation session that proved an e-mail address.
+    pub email_sid: Option<SessionId>,
+    /// The validation session that proved a phone number.
+    pub msisdn_sid: Option<SessionId>,
+    /// The registration token of which it holds a use until it is finished or expires.
+    pub registration_token: Option<RegistrationTokenHash>,
+    /// The policies that its client was shown.
+    pub shown_terms: Vec<TermsVersion>,
+    /// What its first request said, without secrets.
+    pub sealed_params: Option<Sealed>,
+    /// The new password that its first request named, as a PHC string.
+    pub password_hash: Option<String>,
+    /// When what it authenticates took place. It does so once; who asks again is told the same.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for UiaSession {
+    /// Shows nothing that anyone could use.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UiaSession")
+            .field("operation", &self.operation)
+            .field("completed", &self.completed)
+            .field("expires_at", &self.expires_at)
+            .field("finished_at", &self.finished_at)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Whether a request may go on.
@@ -134,6 +242,14 @@ impl UiaSession {
             created_at: now,
             expires_at,
             registered: None,
+            proven: None,
+            email_sid: None,
+            msisdn_sid: None,
+            registration_token: None,
+            shown_terms: Vec::new(),
+            sealed_params: None,
+            password_hash: None,
+            finished_at: None,
         }
     }
 
@@ -183,14 +299,36 @@ impl UiaSession {
         }
     }
 
-    /// The session with one more stage done. Doing it twice changes nothing.
+    /// The session with one more stage done, and what that proved. Doing it twice changes nothing: the first proof stays.
     #[must_use]
-    pub fn complete(&self, stage: Stage) -> Self {
+    pub fn complete(&self, stage: Stage, proof: &StageProof) -> Self {
         let mut session = self.clone();
-        if !session.has_completed(stage) {
-            session.completed.push(stage);
+        if session.has_completed(stage) {
+            return session;
+        }
+        session.completed.push(stage);
+        match proof {
+            StageProof::Nothing => {}
+            StageProof::Account(localpart) => session.proven = Some(localpart.clone()),
+            StageProof::Threepid(sid) => match stage.medium() {
+                Some(Medium::Email) => session.email_sid = Some(*sid),
+                Some(Medium::Msisdn) => session.msisdn_sid = Some(*sid),
+                None => {}
+            },
+            StageProof::RegistrationToken(token) => session.registration_token = Some(*token),
         }
         session
+    }
+
+    /// The session after what it authenticates took place.
+    #[must_use]
+    pub fn finish(&self, now: Timestamp) -> Self {
+        Self { finished_at: Some(self.finished_at.unwrap_or(now)), ..self.clone() }
+    }
+
+    /// The validation sessions that its stages count on.
+    pub fn sids(&self) -> Vec<SessionId> {
+        self.email_sid.into_iter().chain(self.msisdn_sid).collect()
     }
 }
 
@@ -208,10 +346,10 @@ mod tests {
     fn stages_count_in_the_order_of_a_flow_only() {
         let flows = [vec![Stage::Password, Stage::Dummy]];
         assert_eq!(session().may_try(Stage::Dummy, &flows), Err(StageRefusal::OutOfOrder));
-        let first = session().complete(Stage::Password);
+        let first = session().complete(Stage::Password, &StageProof::Nothing);
         assert_eq!(first.progress(&flows), UiaProgress::Needed);
         assert_eq!(first.may_try(Stage::Dummy, &flows), Ok(()));
-        assert_eq!(first.complete(Stage::Dummy).progress(&flows), UiaProgress::Done);
+        assert_eq!(first.complete(Stage::Dummy, &StageProof::Nothing).progress(&flows), UiaProgress::Done);
     }
 
     #[test]
@@ -229,11 +367,61 @@ mod tests {
     #[test]
     fn a_stage_done_twice_counts_once() {
         let flows = [vec![Stage::Dummy], vec![Stage::Password, Stage::Dummy]];
-        let done = session().complete(Stage::Dummy);
+        let done = session().complete(Stage::Dummy, &StageProof::Nothing);
         assert!(done.has_completed(Stage::Dummy) && !done.has_completed(Stage::Password));
-        assert_eq!(done.complete(Stage::Dummy), done);
+        assert_eq!(done.complete(Stage::Dummy, &StageProof::Nothing), done);
         assert_eq!(done.progress(&flows), UiaProgress::Done);
         assert_eq!(session().may_try(Stage::Password, &flows), Ok(()));
+    }
+
+    #[test]
+    fn a_stage_leaves_its_first_proof() {
+        let sid = |byte| SessionId::from_bytes([byte; 22]);
+        let token = RegistrationTokenHash::from_bytes([3; 32]);
+        let alice = Localpart::from_stored("alice".to_owned());
+        let session = session()
+            .complete(Stage::EmailIdentity, &StageProof::Threepid(sid(1)))
+            .complete(Stage::EmailIdentity, &StageProof::Threepid(sid(2)))
+            .complete(Stage::Msisdn, &StageProof::Threepid(sid(3)))
+            .complete(Stage::RegistrationToken, &StageProof::RegistrationToken(token))
+            .complete(Stage::Password, &StageProof::Account(alice.clone()));
+        assert_eq!(session.sids(), [sid(1), sid(3)]);
+        assert_eq!((session.email_sid, session.msisdn_sid), (Some(sid(1)), Some(sid(3))));
+        assert_eq!((session.registration_token, session.proven), (Some(token), Some(alice)));
+    }
+
+    #[test]
+    fn a_flow_that_begins_another_ends_with_a_dummy() {
+        use Stage::{Dummy, EmailIdentity, Msisdn, Terms};
+        for (configured, distinct) in [
+            (vec![vec![Dummy]], vec![vec![Dummy]]),
+            (
+                vec![vec![Terms], vec![Terms, EmailIdentity]],
+                vec![vec![Terms, Dummy], vec![Terms, EmailIdentity]],
+            ),
+            (vec![vec![Terms], vec![Terms, Dummy]], vec![vec![Terms, Dummy]]),
+            (vec![vec![EmailIdentity], vec![Msisdn]], vec![vec![EmailIdentity], vec![Msisdn]]),
+            (vec![vec![Terms], vec![Terms]], vec![vec![Terms]]),
+            (
+                vec![vec![Terms], vec![Terms, Msisdn], vec![Terms, Msisdn, EmailIdentity]],
+                vec![vec![Terms, Dummy], vec![Terms, Msisdn, Dummy], vec![Terms, Msisdn, EmailIdentity]],
+            ),
+        ] {
+            assert_eq!(distinct_flows(configured), distinct);
+        }
+    }
+
+    #[test]
+    fn an_effect_takes_place_once() {
+        let finished = session().finish(NOW);
+        assert_eq!(finished.finish(NOW.after(Duration::from_secs(1))), finished);
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        let password_hash = Some("$argon2id$secret".to_owned());
+        let shown = format!("{:?}", UiaSession { password_hash, ..session() });
+        assert!(!shown.contains("secret") && !shown.contains("[7"), "{shown}");
     }
 
     #[test]
@@ -241,7 +429,7 @@ mod tests {
         for stage in Stage::ALL {
             assert_eq!(Stage::parse(stage.as_str()), Some(stage));
         }
-        for operation in [UiaOperation::Register, UiaOperation::AddThreepid] {
+        for operation in UiaOperation::ALL {
             assert_eq!(UiaOperation::parse(operation.as_str()), Some(operation));
         }
     }

@@ -4,8 +4,10 @@
 
 mod consume;
 mod end;
+mod notice;
 #[cfg(test)]
 mod properties;
+mod prove;
 mod request;
 mod send;
 mod submit;
@@ -17,6 +19,8 @@ use std::time::Duration;
 pub use self::{
     consume::{AddDecision, AddRefusal, AddThreepid},
     end::{NotMe, NotMeDecision},
+    notice::NoticeDraft,
+    prove::Unproven,
     request::{InUsePolicy, RequestDecision, RequestState, Requested, SessionChange, ValidationRequest},
     send::BeginSend,
     submit::{ConfirmDecision, Confirmation, Confirmed, SubmitDecision, Submitted, TokenSubmission},

@@ -7,40 +7,55 @@ mod accounts;
 mod budgets;
 #[cfg(test)]
 mod contract;
+mod delegations;
 mod error;
 mod keys;
+mod openid;
 mod outbox;
 pub mod postgres;
+mod registration_tokens;
 mod retention;
 mod sessions;
 pub mod sqlite;
 mod suppressions;
 mod threepids;
+mod tokens;
 mod uia;
 
 pub use self::{
-    accounts::{AccountStore, Registered, Registration},
+    accounts::{
+        AccountStore, Deactivated, Deactivation, LogOut, PasswordChange, PasswordChanged, Registered,
+        RegisteredThreepid, Registration,
+    },
     budgets::BudgetStore,
+    delegations::DelegationStore,
     error::StorageError,
     keys::{KeyCheck, KeyStore},
+    openid::OpenIdStore,
     outbox::{FinishedMessage, LeaseRequest, OutboxCounts, OutboxStore},
+    registration_tokens::{HeldRegistrationToken, RegistrationTokenStore},
     retention::{Retention, RetentionStore, Swept},
     sessions::SessionStore,
     suppressions::SuppressionStore,
     threepids::{AddedThreepid, ThreepidStore},
-    uia::UiaStore,
+    tokens::{FoundToken, Refresh, Refreshed, TokenStore},
+    uia::{TokenReserved, UiaStore},
 };
 
 /// Everything that a backend can do.
 pub trait Storage:
     AccountStore
     + BudgetStore
+    + DelegationStore
     + KeyStore
+    + OpenIdStore
     + OutboxStore
+    + RegistrationTokenStore
     + RetentionStore
     + SessionStore
     + SuppressionStore
     + ThreepidStore
+    + TokenStore
     + UiaStore
 {
 }
@@ -48,12 +63,16 @@ pub trait Storage:
 impl<S> Storage for S where
     S: AccountStore
         + BudgetStore
+        + DelegationStore
         + KeyStore
+        + OpenIdStore
         + OutboxStore
+        + RegistrationTokenStore
         + RetentionStore
         + SessionStore
         + SuppressionStore
         + ThreepidStore
+        + TokenStore
         + UiaStore
 {
 }

@@ -7,13 +7,16 @@
 mod accounts;
 mod budgets;
 mod connection;
+mod delegations;
 mod failure;
 mod keys;
 mod lane;
 mod migrations;
+mod openid;
 mod outbox;
 mod parameter;
 mod pool;
+mod registration_tokens;
 mod retention;
 mod rows;
 mod sessions;
@@ -22,6 +25,7 @@ mod suppressions;
 mod tests;
 mod threepids;
 mod tls;
+mod tokens;
 mod uia;
 mod wakeups;
 

@@ -27,6 +27,10 @@ pub struct Swept {
     pub messages: u64,
     /// Sessions of user-interactive authentication.
     pub uia_sessions: u64,
+    /// Tokens that proved users to other services.
+    pub openid_tokens: u64,
+    /// Other ends of sessions that another service validated.
+    pub delegated_sessions: u64,
     /// Budgets that are full again.
     pub budgets: u64,
 }

@@ -1,5 +1,7 @@
 //! Validation sessions.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use countersign_core::{
     Confirmation, Confirmed, Localpart, NotMe, NotMeDecision, Requested, ServerName, SessionId, Submitted,
@@ -37,6 +39,16 @@ pub trait SessionStore: Send + Sync {
     /// Ends a session by the word of its address's owner. Decided by [`ValidationSession::not_me`]; the session in the
     /// answer is saved.
     async fn not_me(&self, not_me: NotMe, now: Timestamp) -> Result<NotMeDecision, StorageError>;
+
+    /// Keeps that another service validated the session's address, decided by [`ValidationSession::validated_elsewhere`].
+    /// Answers whether it is validated then; again changes nothing.
+    async fn mark_validated(
+        &self,
+        sid: SessionId,
+        validated_at: Timestamp,
+        lifetime: Duration,
+        now: Timestamp,
+    ) -> Result<bool, StorageError>;
 
     /// The session with that id, in whatever state, as of the last operation that returned.
     async fn find_session(&self, sid: SessionId) -> Result<Option<ValidationSession>, StorageError>;

@@ -6,11 +6,14 @@ mod accounts;
 mod budgets;
 mod checkpoint;
 mod connection;
+mod delegations;
 mod failure;
 mod keys;
 mod migrations;
+mod openid;
 mod outbox;
 mod readers;
+mod registration_tokens;
 mod retention;
 mod rows;
 mod sessions;
@@ -18,6 +21,7 @@ mod suppressions;
 #[cfg(test)]
 mod tests;
 mod threepids;
+mod tokens;
 mod uia;
 mod writer;
 

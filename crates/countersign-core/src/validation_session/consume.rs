@@ -1,7 +1,10 @@
 //! A validated session has its effect: the address goes to an account.
 
 use super::{Consumed, ValidationSession};
-use crate::{AccountThreepid, ClientSecretHash, Localpart, Sealed, SessionId, SessionPurpose, Timestamp};
+use crate::{
+    Account, AccountHome, AccountThreepid, ClientSecretHash, Localpart, NoticeDraft, Sealed, SessionId,
+    SessionPurpose, Timestamp,
+};
 
 /// A wish to add a validated address to an account.
 #[derive(Clone, Debug)]
@@ -14,6 +17,10 @@ pub struct AddThreepid {
     pub localpart: Localpart,
     /// The session's address, sealed for the account's row.
     pub sealed_address: Sealed,
+    /// Where the account lives. One that lives here must be there, and not given up.
+    pub account: AccountHome,
+    /// What is written to the addresses that the account has already.
+    pub notices: Vec<NoticeDraft>,
 }
 
 /// What is saved when an address goes to an account.
@@ -33,7 +40,7 @@ pub enum AddDecision {
 /// Why an address does not go to an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddRefusal {
-    /// The session is unknown, not for this, not validated, expired or used by someone else.
+    /// The session is unknown, not for this, not validated, expired or used by someone else; or the account is gone.
     AuthFailed,
     /// Another account has the address.
     InUse,
@@ -43,14 +50,20 @@ impl ValidationSession {
     /// Decides whether a session's address goes to an account. The same caller's retry after a lost answer succeeds.
     /// An address of another account is never moved.
     ///
+    /// `owner` has the session's address, and `account` is the one that is to get it, if it lives here.
+    ///
     /// # Errors
-    /// When the session proves nothing, or the address has another owner.
+    /// When the session proves nothing, the account is gone, or the address has another owner.
     pub fn add_threepid(
         session: Option<&Self>,
         owner: Option<&Localpart>,
+        account: Option<&Account>,
         add: &AddThreepid,
         now: Timestamp,
     ) -> Result<AddDecision, AddRefusal> {
+        if add.account == AccountHome::Here && !account.is_some_and(Account::is_live) {
+            return Err(AddRefusal::AuthFailed);
+        }
         let session = session
             .filter(|session| session.client_secret_hash == add.client_secret_hash)
             .filter(|session| session.purpose == SessionPurpose::AddThreepid && !session.decoy)
@@ -101,7 +114,8 @@ mod tests {
         owner: Option<&str>,
         now: Timestamp,
     ) -> Result<AddDecision, AddRefusal> {
-        ValidationSession::add_threepid(Some(session), owner.map(localpart).as_ref(), &add("alice"), now)
+        let owner = owner.map(localpart);
+        ValidationSession::add_threepid(Some(session), owner.as_ref(), None, &add("alice"), now)
     }
 
     #[test]
@@ -163,7 +177,7 @@ mod tests {
                 );
             }
         }
-        let unknown = ValidationSession::add_threepid(None, None, &add("alice"), NOW);
+        let unknown = ValidationSession::add_threepid(None, None, None, &add("alice"), NOW);
         assert_eq!(unknown, Err(AddRefusal::AuthFailed));
     }
 

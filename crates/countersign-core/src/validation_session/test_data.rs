@@ -9,14 +9,14 @@ use std::{
 };
 
 use super::{
-    AddThreepid, BeginSend, CodePolicy, Confirmation, InUsePolicy, NotMe, RequestState, SessionChange,
-    TokenSubmission, ValidationRequest, ValidationSession,
+    AddThreepid, BeginSend, CodePolicy, Confirmation, InUsePolicy, NotMe, NoticeDraft, RequestState,
+    SessionChange, TokenSubmission, ValidationRequest, ValidationSession,
 };
 use crate::{
-    AddressHash, BudgetKey, BudgetKind, Charge, ClientSecretHash, CodeGeneration, IndexKey, Keyring,
-    Language, Localpart, MasterKeyId, MasterKeys, Medium, MessageId, MessageKind, OutboxMessage, Random,
-    Rate, RequiredOwner, Sealed, Sealer, SendAttempt, SessionId, SessionKey, SessionPurpose, SubjectHash,
-    SubmittedToken, Timestamp, TokenNonce,
+    AccountHome, AddressHash, BudgetKey, BudgetKind, Charge, ClientSecretHash, CodeGeneration, IndexKey,
+    Keyring, Language, Localpart, MasterKeyId, MasterKeys, Medium, MessageId, MessageKind, OutboxMessage,
+    Random, Rate, RequiredOwner, Sealed, Sealer, SendAttempt, ServerName, SessionId, SessionKey,
+    SessionPurpose, SubjectHash, SubmittedToken, Timestamp, TokenNonce, UserId,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -196,6 +196,25 @@ pub(crate) fn add(who: &str) -> AddThreepid {
         client_secret_hash: request().client_secret_hash,
         localpart: localpart(who),
         sealed_address: Sealed::from_bytes(vec![17]),
+        account: AccountHome::Elsewhere,
+        notices: Vec::new(),
+    }
+}
+
+pub(crate) fn notice_draft() -> NoticeDraft {
+    NoticeDraft {
+        sid: sid(1),
+        message_id: MessageId::from_bytes([16; 16]),
+        medium: Medium::Email,
+        address_hash: AddressHash::from_bytes([11; 32]),
+        sealed_address: Sealed::from_bytes(vec![12]),
+        key: SessionKey::from_bytes([20; 32]),
+        client_secret_hash: request().client_secret_hash,
+        token_key_id: MasterKeyId::parse("k1").unwrap(),
+        nonce: TokenNonce::from_bytes([15; 16]),
+        language: Language::default(),
+        user_id: UserId::new(&localpart("alice"), &ServerName::parse("example.org").unwrap()),
+        lifetime: DAY,
     }
 }
 

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_core::{
-    AccessTokenHash, Account, Device, DeviceId, Localpart, NewLogin, TokenOwner, UiaSession,
-};
+use countersign_core::{Account, Device, DeviceId, Localpart, NewLogin, TermsVersion, Timestamp, UiaSession};
 
 use super::{
     PostgresStorage,
@@ -15,18 +13,26 @@ use super::{
     rows::{Columns, first, list},
     uia,
 };
-use crate::{AccountStore, Registered, Registration, StorageError, accounts::parse_localpart};
+use crate::{
+    AccountStore, Deactivated, Deactivation, PasswordChange, PasswordChanged, Registered, Registration,
+    StorageError,
+};
 
 #[async_trait]
 impl AccountStore for PostgresStorage {
-    async fn register(&self, registration: Registration) -> Result<Registered, StorageError> {
+    async fn register(
+        &self,
+        registration: Registration,
+        _now: Timestamp,
+    ) -> Result<Registered, StorageError> {
         let registration = Arc::new(registration);
         self.write(move |tx| register(tx, Arc::clone(&registration))).await
     }
 
     async fn find_account(&self, localpart: &Localpart) -> Result<Option<Account>, StorageError> {
-        let select = Query::new("select password_hash, created_at from accounts where localpart = $1")
-            .with(localpart.as_str());
+        let select =
+            Query::new("select password_hash, created_at, deactivated_at from accounts where localpart = $1")
+                .with(localpart.as_str());
         let [found] = self.connect().await?.run([select]).await?;
         let account = first(&found.rows, |row| {
             let mut columns = Columns::of("accounts", row);
@@ -34,29 +40,16 @@ impl AccountStore for PostgresStorage {
                 localpart: localpart.clone(),
                 password_hash: columns.parse_optional("password_hash", |hash| Some(hash.to_owned()))?,
                 created_at: columns.timestamp("created_at")?,
+                deactivated_at: columns.optional_timestamp("deactivated_at")?,
             })
         });
         Ok(account?)
     }
 
-    async fn log_in(&self, login: NewLogin) -> Result<(), StorageError> {
+    async fn log_in(&self, login: NewLogin, _password_hash: Option<&str>) -> Result<bool, StorageError> {
         let login = Arc::new(login);
-        self.write(move |tx| log_in(tx, Arc::clone(&login))).await
-    }
-
-    async fn find_token_owner(&self, token: AccessTokenHash) -> Result<Option<TokenOwner>, StorageError> {
-        let select =
-            Query::new("select localpart, device_id from access_tokens where access_token_hash = $1")
-                .with(token.as_bytes().as_slice());
-        let [found] = self.connect().await?.run([select]).await?;
-        let owner = first(&found.rows, |row| {
-            let mut columns = Columns::of("access_tokens", row);
-            Ok(TokenOwner {
-                localpart: columns.parse("localpart", parse_localpart)?,
-                device_id: columns.parse("device_id", |id| DeviceId::parse(id).ok())?,
-            })
-        });
-        Ok(owner?)
+        self.write(move |tx| log_in(tx, Arc::clone(&login))).await?;
+        Ok(true)
     }
 
     async fn log_out(&self, localpart: &Localpart, device_id: &DeviceId) -> Result<(), StorageError> {
@@ -86,6 +79,26 @@ impl AccountStore for PostgresStorage {
             })
         });
         Ok(devices?)
+    }
+
+    async fn change_password(
+        &self,
+        _change: PasswordChange,
+        _now: Timestamp,
+    ) -> Result<PasswordChanged, StorageError> {
+        Err(StorageError::Closed)
+    }
+
+    async fn deactivate(
+        &self,
+        _deactivation: Deactivation,
+        _now: Timestamp,
+    ) -> Result<Deactivated, StorageError> {
+        Err(StorageError::Closed)
+    }
+
+    async fn list_accepted_terms(&self, _localpart: &Localpart) -> Result<Vec<TermsVersion>, StorageError> {
+        Err(StorageError::Closed)
     }
 }
 

@@ -16,11 +16,18 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "first_light",
-    sql: include_str!("../../migrations/postgres/0001_first_light.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "first_light",
+        sql: include_str!("../../migrations/postgres/0001_first_light.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "client_api",
+        sql: include_str!("../../migrations/postgres/0002_client_api.sql"),
+    },
+];
 
 /// Whoever migrates holds this lock until the end of the transaction, so that two nodes don't do it at once. The number
 /// means nothing.

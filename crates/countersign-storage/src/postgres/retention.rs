@@ -29,7 +29,7 @@ impl RetentionStore for PostgresStorage {
         let (budgets, until) = self.write(move |tx| sweep_budgets(tx, now, limit, after.clone())).await?;
         *self.budgets_swept() = until;
         let (messages, uia_sessions) = (messages.changed(), uia_sessions.changed());
-        Ok(Swept { sessions, messages, uia_sessions, budgets })
+        Ok(Swept { sessions, messages, uia_sessions, budgets, ..Swept::default() })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Validation sessions and what is owed for them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use countersign_core::{
@@ -49,6 +49,16 @@ impl SessionStore for PostgresStorage {
 
     async fn not_me(&self, not_me: NotMe, now: Timestamp) -> Result<NotMeDecision, StorageError> {
         self.write(move |tx| end_by_owner(tx, not_me.clone(), now)).await
+    }
+
+    async fn mark_validated(
+        &self,
+        _sid: SessionId,
+        _validated_at: Timestamp,
+        _lifetime: Duration,
+        _now: Timestamp,
+    ) -> Result<bool, StorageError> {
+        Err(StorageError::Closed)
     }
 
     async fn find_session(&self, sid: SessionId) -> Result<Option<ValidationSession>, StorageError> {

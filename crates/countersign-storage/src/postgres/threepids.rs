@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_core::{
-    AccountThreepid, AddDecision, AddThreepid, AddressHash, Localpart, Medium, Sealed, Timestamp,
-    ValidationSession,
+    AccountThreepid, AddDecision, AddRefusal, AddThreepid, AddressHash, Localpart, Medium, NoticeDraft,
+    Sealed, Timestamp, ValidationSession,
 };
 use tokio_postgres::Row;
 
@@ -21,7 +21,11 @@ use crate::{AddedThreepid, StorageError, ThreepidStore, accounts::parse_localpar
 
 #[async_trait]
 impl ThreepidStore for PostgresStorage {
-    async fn add_threepid(&self, add: AddThreepid, now: Timestamp) -> Result<AddedThreepid, StorageError> {
+    async fn add_threepid(
+        &self,
+        add: AddThreepid,
+        now: Timestamp,
+    ) -> Result<Result<AddedThreepid, AddRefusal>, StorageError> {
         let add = Arc::new(add);
         self.write(move |tx| add_threepid(tx, Arc::clone(&add), now)).await
     }
@@ -51,12 +55,14 @@ impl ThreepidStore for PostgresStorage {
         &self,
         localpart: &Localpart,
         address: AddressHash,
-    ) -> Result<bool, StorageError> {
+        _notices: Vec<NoticeDraft>,
+        _now: Timestamp,
+    ) -> Result<Option<Vec<Medium>>, StorageError> {
         let delete = Query::new("delete from account_threepids where address_hash = $1 and localpart = $2")
             .with(address.as_bytes().as_slice())
             .with(localpart.as_str());
         let [deleted] = self.connect().await?.run([delete]).await?;
-        Ok(deleted.changed() == 1)
+        Ok((deleted.changed() == 1).then(Vec::new))
     }
 
     async fn find_threepid_owner(&self, address: AddressHash) -> Result<Option<Localpart>, StorageError> {
@@ -78,7 +84,11 @@ pub(super) fn read_owner(row: &Row) -> Outcome<(AddressHash, Localpart)> {
     Ok((address, columns.parse("localpart", parse_localpart)?))
 }
 
-async fn add_threepid(mut tx: Transaction, add: Arc<AddThreepid>, now: Timestamp) -> Outcome<AddedThreepid> {
+async fn add_threepid(
+    mut tx: Transaction,
+    add: Arc<AddThreepid>,
+    now: Timestamp,
+) -> Outcome<Result<AddedThreepid, AddRefusal>> {
     let [found] = tx.run([sessions::find_and_lock(&add.sid)]).await?;
     let session = sessions::read_found(&found)?;
     loop {
@@ -89,7 +99,8 @@ async fn add_threepid(mut tx: Transaction, add: Arc<AddThreepid>, now: Timestamp
             }
             None => None,
         };
-        let changed = match ValidationSession::add_threepid(session.as_ref(), owner.as_ref(), &add, now) {
+        let changed = match ValidationSession::add_threepid(session.as_ref(), owner.as_ref(), None, &add, now)
+        {
             Err(refusal) => {
                 tx.roll_back().await?;
                 return Ok(Err(refusal));
@@ -105,7 +116,7 @@ async fn add_threepid(mut tx: Transaction, add: Arc<AddThreepid>, now: Timestamp
             Ok(AddDecision::AlreadyAdded(session)) => session,
         };
         tx.finish(changed.iter().map(|session| sessions::save(vec![session])).collect()).await?;
-        return Ok(Ok(()));
+        return Ok(Ok(AddedThreepid { notified: Vec::new() }));
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_core::{
-    Charge, Limited, Localpart, Stage, Timestamp, UiaOperation, UiaSession, UiaSessionHash, UiaTargetHash,
-    charge,
+    Charge, Limited, Localpart, RegistrationTokenHash, Stage, StageProof, Timestamp, UiaOperation,
+    UiaSession, UiaSessionHash, UiaTargetHash, charge,
 };
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
     rows::{Columns, first},
 };
 use crate::{
-    StorageError, UiaStore,
+    StorageError, TokenReserved, UiaStore,
     accounts::parse_localpart,
     uia::{parse_stages, stage_names},
 };
@@ -43,8 +43,18 @@ impl UiaStore for PostgresStorage {
         &self,
         id: UiaSessionHash,
         stage: Stage,
+        proof: StageProof,
     ) -> Result<Option<UiaSession>, StorageError> {
-        self.write(move |tx| complete_stage(tx, id, stage)).await
+        self.write(move |tx| complete_stage(tx, id, stage, proof.clone())).await
+    }
+
+    async fn reserve_registration_token(
+        &self,
+        _id: UiaSessionHash,
+        _token: RegistrationTokenHash,
+        _now: Timestamp,
+    ) -> Result<TokenReserved, StorageError> {
+        Err(StorageError::Closed)
     }
 }
 
@@ -123,12 +133,13 @@ async fn complete_stage(
     mut tx: Transaction,
     id: UiaSessionHash,
     stage: Stage,
+    proof: StageProof,
 ) -> Outcome<Option<UiaSession>> {
     let Some(session) = load_and_lock(&mut tx, id).await? else {
         tx.roll_back().await?;
         return Ok(None);
     };
-    let session = session.complete(stage);
+    let session = session.complete(stage, &proof);
     let completed = stage_names(&session.completed);
     let update = Query::new("update uia_sessions set completed = $2 where id_hash = $1")
         .with(id.as_bytes().as_slice())
@@ -148,5 +159,13 @@ fn read(row: &tokio_postgres::Row, id: UiaSessionHash) -> Outcome<UiaSession> {
         created_at: columns.timestamp("created_at")?,
         expires_at: columns.timestamp("expires_at")?,
         registered: columns.parse_optional("registered", parse_localpart)?,
+        proven: None,
+        email_sid: None,
+        msisdn_sid: None,
+        registration_token: None,
+        shown_terms: Vec::new(),
+        sealed_params: None,
+        password_hash: None,
+        finished_at: None,
     })
 }

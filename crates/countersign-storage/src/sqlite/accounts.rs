@@ -1,9 +1,7 @@
 //! Accounts of the node, their devices and access tokens.
 
 use async_trait::async_trait;
-use countersign_core::{
-    AccessTokenHash, Account, Device, DeviceId, Localpart, NewLogin, TokenOwner, UiaSession,
-};
+use countersign_core::{Account, Device, DeviceId, Localpart, NewLogin, TermsVersion, Timestamp, UiaSession};
 use rusqlite::{Connection, params};
 
 use super::{
@@ -12,37 +10,29 @@ use super::{
     rows::{Columns, change, change_one, find, list},
     uia,
 };
-use crate::{AccountStore, Registered, Registration, StorageError, accounts::parse_localpart};
+use crate::{
+    AccountStore, Deactivated, Deactivation, PasswordChange, PasswordChanged, Registered, Registration,
+    StorageError,
+};
 
 #[async_trait]
 impl AccountStore for SqliteStorage {
-    async fn register(&self, registration: Registration) -> Result<Registered, StorageError> {
+    async fn register(
+        &self,
+        registration: Registration,
+        _now: Timestamp,
+    ) -> Result<Registered, StorageError> {
         self.write(move |tx| register(tx, &registration)).await
     }
 
     async fn find_account(&self, localpart: &Localpart) -> Result<Option<Account>, StorageError> {
         let localpart = localpart.clone();
-        self.read(move |tx| find_account(tx, localpart)).await
+        self.read(move |tx| find_account(tx, &localpart)).await
     }
 
-    async fn log_in(&self, login: NewLogin) -> Result<(), StorageError> {
-        self.write(move |tx| log_in(tx, &login)).await
-    }
-
-    async fn find_token_owner(&self, token: AccessTokenHash) -> Result<Option<TokenOwner>, StorageError> {
-        self.read(move |tx| {
-            let statement = tx.prepare_cached(
-                "select localpart, device_id from access_tokens where access_token_hash = ?1",
-            )?;
-            find(statement, [token.as_bytes()], |row| {
-                let mut columns = Columns::of("access_tokens", row);
-                Ok(TokenOwner {
-                    localpart: columns.parse("localpart", parse_localpart)?,
-                    device_id: columns.parse("device_id", |id| DeviceId::parse(id).ok())?,
-                })
-            })
-        })
-        .await
+    async fn log_in(&self, login: NewLogin, _password_hash: Option<&str>) -> Result<bool, StorageError> {
+        self.write(move |tx| log_in(tx, &login)).await?;
+        Ok(true)
     }
 
     async fn log_out(&self, localpart: &Localpart, device_id: &DeviceId) -> Result<(), StorageError> {
@@ -69,6 +59,26 @@ impl AccountStore for SqliteStorage {
     async fn list_devices(&self, localpart: &Localpart) -> Result<Vec<Device>, StorageError> {
         let localpart = localpart.clone();
         self.read(move |tx| list_devices(tx, &localpart)).await
+    }
+
+    async fn change_password(
+        &self,
+        _change: PasswordChange,
+        _now: Timestamp,
+    ) -> Result<PasswordChanged, StorageError> {
+        Err(StorageError::Closed)
+    }
+
+    async fn deactivate(
+        &self,
+        _deactivation: Deactivation,
+        _now: Timestamp,
+    ) -> Result<Deactivated, StorageError> {
+        Err(StorageError::Closed)
+    }
+
+    async fn list_accepted_terms(&self, _localpart: &Localpart) -> Result<Vec<TermsVersion>, StorageError> {
+        Err(StorageError::Closed)
     }
 }
 
@@ -101,15 +111,19 @@ fn register(tx: &Connection, registration: &Registration) -> Outcome<Registered>
     Ok(Registered::Created)
 }
 
-fn find_account(tx: &Connection, localpart: Localpart) -> Outcome<Option<Account>> {
-    let statement =
-        tx.prepare_cached("select password_hash, created_at from accounts where localpart = ?1")?;
-    let found = find(statement, [localpart.as_str()], |row| {
+fn find_account(tx: &Connection, localpart: &Localpart) -> Outcome<Option<Account>> {
+    let statement = tx.prepare_cached(
+        "select password_hash, created_at, deactivated_at from accounts where localpart = ?1",
+    )?;
+    find(statement, [localpart.as_str()], |row| {
         let mut columns = Columns::of("accounts", row);
-        let password_hash = columns.parse_optional("password_hash", |hash| Some(hash.to_owned()))?;
-        Ok((password_hash, columns.timestamp("created_at")?))
-    })?;
-    Ok(found.map(|(password_hash, created_at)| Account { localpart, password_hash, created_at }))
+        Ok(Account {
+            localpart: localpart.clone(),
+            password_hash: columns.parse_optional("password_hash", |hash| Some(hash.to_owned()))?,
+            created_at: columns.timestamp("created_at")?,
+            deactivated_at: columns.optional_timestamp("deactivated_at")?,
+        })
+    })
 }
 
 fn log_in(tx: &Connection, login: &NewLogin) -> Outcome<()> {

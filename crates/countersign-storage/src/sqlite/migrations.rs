@@ -12,11 +12,18 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "first_light",
-    sql: include_str!("../../migrations/sqlite/0001_first_light.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "first_light",
+        sql: include_str!("../../migrations/sqlite/0001_first_light.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "client_api",
+        sql: include_str!("../../migrations/sqlite/0002_client_api.sql"),
+    },
+];
 
 /// Applies what is missing, each migration in a transaction of its own. Two processes may do so at once.
 pub(super) fn migrate(connection: &mut Connection) -> Outcome<()> {

@@ -62,6 +62,7 @@ fn sweep(
         messages: count(messages),
         uia_sessions: count(uia_sessions),
         budgets: count(budgets),
+        ..Swept::default()
     };
     Ok((swept, until))
 }

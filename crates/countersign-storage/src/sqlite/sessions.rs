@@ -1,5 +1,7 @@
 //! Validation sessions and what is owed for them.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use countersign_core::{
     Confirmation, Confirmed, NotMe, NotMeDecision, RequestState, Requested, SessionChange, SessionId,
@@ -56,6 +58,16 @@ impl SessionStore for SqliteStorage {
             Ok(decision)
         })
         .await
+    }
+
+    async fn mark_validated(
+        &self,
+        _sid: SessionId,
+        _validated_at: Timestamp,
+        _lifetime: Duration,
+        _now: Timestamp,
+    ) -> Result<bool, StorageError> {
+        Err(StorageError::Closed)
     }
 
     async fn find_session(&self, sid: SessionId) -> Result<Option<ValidationSession>, StorageError> {

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use countersign_core::{
-    AccountThreepid, AddDecision, AddThreepid, AddressHash, Localpart, Medium, Sealed, Timestamp,
-    ValidationSession,
+    AccountThreepid, AddDecision, AddRefusal, AddThreepid, AddressHash, Localpart, Medium, NoticeDraft,
+    Sealed, Timestamp, ValidationSession,
 };
 use rusqlite::{Connection, params};
 
@@ -17,7 +17,11 @@ use crate::{AddedThreepid, StorageError, ThreepidStore, accounts::parse_localpar
 
 #[async_trait]
 impl ThreepidStore for SqliteStorage {
-    async fn add_threepid(&self, add: AddThreepid, now: Timestamp) -> Result<AddedThreepid, StorageError> {
+    async fn add_threepid(
+        &self,
+        add: AddThreepid,
+        now: Timestamp,
+    ) -> Result<Result<AddedThreepid, AddRefusal>, StorageError> {
         self.write(move |tx| add_threepid(tx, &add, now)).await
     }
 
@@ -30,11 +34,14 @@ impl ThreepidStore for SqliteStorage {
         &self,
         localpart: &Localpart,
         address: AddressHash,
-    ) -> Result<bool, StorageError> {
+        _notices: Vec<NoticeDraft>,
+        _now: Timestamp,
+    ) -> Result<Option<Vec<Medium>>, StorageError> {
         let localpart = localpart.clone();
         self.write(move |tx| {
             let delete = "delete from account_threepids where address_hash = ?1 and localpart = ?2";
-            Ok(change(tx, delete, params![address.as_bytes(), localpart.as_str()])? == 1)
+            let deleted = change(tx, delete, params![address.as_bytes(), localpart.as_str()])?;
+            Ok((deleted == 1).then(Vec::new))
         })
         .await
     }
@@ -52,13 +59,17 @@ pub(super) fn find_owner(tx: &Connection, address: AddressHash) -> Outcome<Optio
     })
 }
 
-fn add_threepid(tx: &Connection, add: &AddThreepid, now: Timestamp) -> Outcome<AddedThreepid> {
+fn add_threepid(
+    tx: &Connection,
+    add: &AddThreepid,
+    now: Timestamp,
+) -> Outcome<Result<AddedThreepid, AddRefusal>> {
     let session = sessions::load(tx, add.sid)?;
     let owner = match &session {
         Some(session) => find_owner(tx, session.address_hash)?,
         None => None,
     };
-    match ValidationSession::add_threepid(session.as_ref(), owner.as_ref(), add, now) {
+    match ValidationSession::add_threepid(session.as_ref(), owner.as_ref(), None, add, now) {
         Err(refusal) => return Ok(Err(refusal)),
         Ok(AddDecision::Add { threepid, session }) => {
             insert(tx, &threepid)?;
@@ -68,7 +79,7 @@ fn add_threepid(tx: &Connection, add: &AddThreepid, now: Timestamp) -> Outcome<A
             session.as_ref().map_or(Ok(()), |session| sessions::save(tx, session))?;
         }
     }
-    Ok(Ok(()))
+    Ok(Ok(AddedThreepid { notified: Vec::new() }))
 }
 
 fn insert(tx: &Connection, threepid: &AccountThreepid) -> Outcome<()> {

@@ -2,18 +2,18 @@
 
 use async_trait::async_trait;
 use countersign_core::{
-    Charge, Limited, Localpart, Stage, Timestamp, UiaOperation, UiaSession, UiaSessionHash, UiaTargetHash,
+    Charge, Limited, Localpart, RegistrationTokenHash, Stage, StageProof, Timestamp, UiaOperation,
+    UiaSession, UiaSessionHash, UiaTargetHash,
 };
 use rusqlite::{Connection, params};
 
 use super::{
-    SqliteStorage,
-    budgets,
+    SqliteStorage, budgets,
     failure::Outcome,
     rows::{Columns, change_one, find},
 };
 use crate::{
-    StorageError, UiaStore,
+    StorageError, TokenReserved, UiaStore,
     accounts::parse_localpart,
     uia::{parse_stages, stage_names},
 };
@@ -44,10 +44,11 @@ impl UiaStore for SqliteStorage {
         &self,
         id: UiaSessionHash,
         stage: Stage,
+        proof: StageProof,
     ) -> Result<Option<UiaSession>, StorageError> {
         self.write(move |tx| {
             let Some(session) = load(tx, id)? else { return Ok(None) };
-            let session = session.complete(stage);
+            let session = session.complete(stage, &proof);
             change_one(
                 tx,
                 "uia_sessions",
@@ -57,6 +58,15 @@ impl UiaStore for SqliteStorage {
             Ok(Some(session))
         })
         .await
+    }
+
+    async fn reserve_registration_token(
+        &self,
+        _id: UiaSessionHash,
+        _token: RegistrationTokenHash,
+        _now: Timestamp,
+    ) -> Result<TokenReserved, StorageError> {
+        Err(StorageError::Closed)
     }
 }
 
@@ -107,6 +117,14 @@ pub(super) fn load(tx: &Connection, id: UiaSessionHash) -> Outcome<Option<UiaSes
             created_at: columns.timestamp("created_at")?,
             expires_at: columns.timestamp("expires_at")?,
             registered: columns.parse_optional("registered", parse_localpart)?,
+            proven: None,
+            email_sid: None,
+            msisdn_sid: None,
+            registration_token: None,
+            shown_terms: Vec::new(),
+            sealed_params: None,
+            password_hash: None,
+            finished_at: None,
         })
     })
 }
