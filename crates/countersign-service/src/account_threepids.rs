@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    AddRefusal, AddThreepid, ClientSecret, Clock, Keyring, Localpart, Medium, OpenError, Random,
+    AccountHome, AddRefusal, AddThreepid, ClientSecret, Clock, Keyring, Localpart, Medium, OpenError, Random,
     SealedColumn, SessionId, ThirdPartyIdentifier, Timestamp, UiaTargetHash,
 };
 use countersign_storage::{Storage, StorageError};
@@ -124,9 +124,11 @@ impl AccountThreepids {
                 &address,
                 &*self.random,
             ),
+            account: AccountHome::Here,
+            notices: Vec::new(),
         };
         let added = self.storage.add_threepid(add, self.clock.now()).await?;
-        added.map_err(|refusal| match refusal {
+        added.map(|_| ()).map_err(|refusal| match refusal {
             AddRefusal::AuthFailed => AddThreepidError::AuthFailed,
             AddRefusal::InUse => AddThreepidError::InUse,
         })
@@ -141,7 +143,8 @@ impl AccountThreepids {
         localpart: &Localpart,
         threepid: &ThirdPartyIdentifier,
     ) -> Result<(), StorageError> {
-        self.storage.delete_threepid(localpart, self.keyring.address_hash(threepid)).await?;
+        let address = self.keyring.address_hash(threepid);
+        self.storage.delete_threepid(localpart, address, Vec::new(), self.clock.now()).await?;
         Ok(())
     }
 }

@@ -1,35 +1,32 @@
 //! Builds a node from its configuration: the one place that knows storage backends and transports by name.
 
 mod database;
+mod settings;
+mod transports;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
-use anyhow::{Context as _, Result, bail};
-use countersign_core::{
-    Clock, CodePolicy, InUsePolicy, MasterKeys, Medium, NextLinkPolicy, Random, Rate, RetryPolicy, Stage,
-};
-use countersign_delivery::{
-    EmailTransport, SmsGateway,
-    email::{
-        mime::Mailbox,
-        smtp::{SmtpSettings, SmtpTls, SmtpTransport},
-    },
-    sms::http::{HttpGateway, HttpGatewaySettings},
-    templates::Templates,
-};
+use anyhow::{Context as _, Result};
+use countersign_core::{Clock, MasterKeys, Random};
+use countersign_delivery::{EmailTransport, SmsGateway, templates::Templates};
 use countersign_service::{
-    AccountThreepids, Accounts, Confirmations, Health, Inbox, Janitor, Limits, Links, MessageWriter,
-    OutboxWakeup, OutboxWorker, SidInNextLink, SystemClock, SystemRandom, Uia, Verifier, VerifierSettings,
-    WorkerParts, WorkerSettings, WriterSettings, open_keyring,
+    AccountThreepids, Accounts, Callers, Confirmations, Health, Inbox, Janitor, MessageWriter, OutboxWakeup,
+    OutboxWorker, SidInNextLink, SystemClock, SystemRandom, Uia, Verifier, WorkerParts, WriterSettings,
+    open_keyring,
 };
-use countersign_storage::Retention;
 use tokio_util::sync::CancellationToken;
 
-use self::database::Database;
 pub use self::database::migrate;
+use self::{
+    database::Database,
+    settings::{
+        http_settings, limits, retention, shield_settings, verifier_settings, wants_inbox, worker_settings,
+    },
+    transports::{email_transport, sms_gateway},
+};
 use crate::{
-    config::{self, Config, EmailConfig, LimitsConfig, SmsConfig, Transport},
-    http::{AppParts, AppState, HttpSettings, Registration, Shield, ShieldSettings},
+    config::Config,
+    http::{AppParts, AppState, Shield},
     pages::Pages,
 };
 
@@ -115,6 +112,7 @@ impl Node {
                 sid_in_next_link,
             ),
             accounts: accounts.clone(),
+            callers: Callers::Here(accounts.clone()),
             threepids: AccountThreepids::new(storage.clone(), keyring.clone(), clock.clone(), random.clone()),
             uia: Uia::new(storage.clone(), keyring.clone(), clock.clone(), random.clone(), accounts.clone()),
             health: Health::new(storage.clone()),
@@ -175,170 +173,4 @@ fn read_master_keys(path: &Path) -> Result<MasterKeys> {
             .with_context(|| format!("keys.master_key_file: can't read {}", path.display()))?,
     );
     MasterKeys::parse(&text).with_context(|| format!("keys.master_key_file = {path:?}"))
-}
-
-fn wants_inbox(config: &Config) -> bool {
-    let email = config.email.as_ref().map(|email| email.transport);
-    let sms = config.sms.as_ref().map(|sms| sms.transport);
-    [email, sms].contains(&Some(Transport::Inbox))
-}
-
-fn verifier_settings(config: &Config) -> VerifierSettings {
-    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
-    let media =
-        [config.email.is_some().then_some(Medium::Email), config.sms.is_some().then_some(Medium::Msisdn)];
-    let hosts = &config.validation.next_link_hosts;
-    VerifierSettings {
-        server_name: config.server.name.clone(),
-        links: Links::new(config.server.public_url.as_str()),
-        media: media.into_iter().flatten().collect(),
-        sms_countries: config.sms.as_ref().and_then(|sms| match &sms.countries {
-            config::Countries::All => None,
-            config::Countries::Only(countries) => Some(countries.clone()),
-        }),
-        codes: CodePolicy {
-            email_purposes: config.email.as_ref().map(|email| email.code_for.clone()).unwrap_or_default(),
-            email_lifetime: config.email.as_ref().map_or(minutes(30), |email| email.code_lifetime),
-            msisdn_lifetime: config.sms.as_ref().map_or(minutes(10), |sms| sms.code_lifetime),
-        },
-        session_lifetime: config.validation.session_lifetime,
-        next_links: NextLinkPolicy {
-            app_schemes: config.validation.next_link_app_schemes.clone(),
-            hosts: (!hosts.is_empty()).then(|| hosts.clone()),
-        },
-        in_use: if config.privacy.hide_accounts { InUsePolicy::Hide } else { InUsePolicy::Tell },
-        limits: limits(&config.limits),
-    }
-}
-
-fn limits(config: &LimitsConfig) -> Limits {
-    const MINUTE: Duration = Duration::from_secs(60);
-    const HOUR: Duration = Duration::from_secs(60 * 60);
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    let rate = |count: std::num::NonZeroU32, period| config.enabled.then(|| Rate::per(count.get(), period));
-    Limits {
-        messages_hourly: rate(config.messages_per_address_per_hour, HOUR),
-        messages_daily: rate(config.messages_per_address_per_day, DAY),
-        requests: rate(config.requests_per_network_per_hour, HOUR)
-            .map(|rate| rate.with_burst(config.requests_per_network_burst.get())),
-        misses_per_session: config.misses_per_session.get(),
-        misses_per_address: rate(config.misses_per_address_per_day, DAY),
-        misses_per_network: rate(config.misses_per_network_per_hour, HOUR),
-        logins: rate(config.logins_per_network_per_minute, MINUTE),
-        misses_per_account: rate(config.login_failures_per_account_per_hour, HOUR),
-        misses_per_account_and_network: rate(config.login_failures_per_account_and_network_per_hour, HOUR),
-        registrations: rate(config.registrations_per_network_per_hour, HOUR),
-        name_checks: rate(config.name_checks_per_network_per_minute, MINUTE),
-        uia_sessions: rate(config.uia_sessions_per_network_per_hour, HOUR),
-    }
-}
-
-fn shield_settings(config: &LimitsConfig) -> ShieldSettings {
-    ShieldSettings { per_second: config.shield_requests_per_second, burst: config.shield_burst }
-}
-
-fn http_settings(config: &Config) -> HttpSettings {
-    let registration = if config.registration.enabled {
-        let stage = |stage: &config::Stage| match stage {
-            config::Stage::Dummy => Stage::Dummy,
-        };
-        Registration::Open(
-            config.registration.flows.iter().map(|flow| flow.iter().map(stage).collect()).collect(),
-        )
-    } else {
-        Registration::Closed
-    };
-    HttpSettings {
-        registration,
-        trusted_proxies: config.server.trusted_proxies.clone(),
-        max_body_bytes: config.server.max_body_bytes,
-        request_timeout: config.server.request_timeout,
-    }
-}
-
-fn worker_settings(config: &Config, concurrency: usize, codes: CodePolicy) -> WorkerSettings {
-    WorkerSettings {
-        concurrency,
-        send_timeout: config.outbox.send_timeout,
-        lease: config.outbox.lease,
-        retry: RetryPolicy { first: config.outbox.retry_delay_min, longest: config.outbox.retry_delay_max },
-        poll_interval: config.outbox.poll_interval,
-        codes,
-    }
-}
-
-fn retention(config: &Config) -> Retention {
-    Retention {
-        sessions: config.retention.expired_sessions,
-        messages: config.retention.finished_messages,
-        rows_per_sweep: 500,
-    }
-}
-
-fn email_transport(
-    config: &Config,
-    section: &EmailConfig,
-    inbox: Option<&Inbox>,
-) -> Result<Arc<dyn EmailTransport>> {
-    let smtp = match (section.transport, &section.smtp, inbox) {
-        (Transport::Inbox, _, Some(inbox)) => return Ok(Arc::new(inbox.clone())),
-        (_, Some(smtp), _) => smtp,
-        (_, None, _) => bail!("email.smtp is missing: say which mail server takes the messages"),
-    };
-    let from = Mailbox::parse(&String::from(section.from.clone())).context("email.from")?;
-    let credentials = match (&smtp.username, &smtp.password) {
-        (Some(username), Some(password)) => {
-            Some((username.clone(), countersign_delivery::Secret::new(password.expose())))
-        }
-        _ => None,
-    };
-    let extra_ca_pem = match &smtp.ca_file {
-        Some(path) => Some(std::fs::read(path).with_context(|| format!("email.smtp.ca_file = {path:?}"))?),
-        None => None,
-    };
-    let defaults = SmtpSettings::new(smtp.host.clone(), smtp.port, from);
-    let settings = SmtpSettings {
-        tls: match smtp.tls {
-            config::SmtpTls::None => SmtpTls::None,
-            config::SmtpTls::Starttls => SmtpTls::Starttls,
-            config::SmtpTls::Implicit => SmtpTls::Implicit,
-        },
-        credentials,
-        hello_name: smtp.hello_name.clone().unwrap_or_else(|| defaults.hello_name.clone()),
-        max_connections: config.outbox.email_workers.get(),
-        send_timeout: config.outbox.send_timeout,
-        extra_ca_pem,
-        ..defaults
-    };
-    Ok(Arc::new(SmtpTransport::new(settings).context("email.smtp")?))
-}
-
-fn sms_gateway(config: &Config, section: &SmsConfig, inbox: Option<&Inbox>) -> Result<Arc<dyn SmsGateway>> {
-    let http = match (section.transport, &section.http, inbox) {
-        (Transport::Inbox, _, Some(inbox)) => return Ok(Arc::new(inbox.clone())),
-        (_, Some(http), _) => http,
-        (_, None, _) => bail!("sms.http is missing: say which gateway takes the messages"),
-    };
-    let secret = countersign_delivery::Secret::new;
-    let mut headers: Vec<_> =
-        http.headers.iter().map(|(name, value)| (name.clone(), secret(value.expose()))).collect();
-    if let Some(authorization) = &http.authorization {
-        headers.push(("Authorization".to_owned(), secret(authorization.expose())));
-    }
-    let method = match http.method {
-        config::HttpMethod::Get => "GET",
-        config::HttpMethod::Post => "POST",
-        config::HttpMethod::Put => "PUT",
-    };
-    let settings = HttpGatewaySettings {
-        method: method.to_owned(),
-        headers,
-        body: http.body.clone(),
-        from: http.from.clone(),
-        success_statuses: http.success_statuses.iter().map(config::StatusRange::to_range).collect(),
-        success_contains: http.success_contains.clone(),
-        timeout: config.outbox.send_timeout,
-        ..HttpGatewaySettings::new(http.url.clone())
-    };
-    Ok(Arc::new(HttpGateway::new(settings).context("sms.http")?))
 }

@@ -8,7 +8,7 @@ use countersign_core::{Charge, ClientNetwork, Localpart, SubjectHash, UserId};
 use countersign_storage::StorageError;
 use zeroize::Zeroizing;
 
-use super::{AccountIdentifier, Accounts, AccountsError, LogInRequest, LoggedIn};
+use super::{AccountIdentifier, Accounts, AccountsError, LogInRequest, LoggedIn, WithRefresh};
 
 impl Accounts {
     /// Logs a device in by password.
@@ -17,13 +17,17 @@ impl Accounts {
     /// When account or password is wrong, or too many were; when the database fails.
     pub async fn log_in(&self, request: LogInRequest) -> Result<LoggedIn, AccountsError> {
         let network = request.context.network;
-        let guess = self.limits.wrong_password(&self.keyring, self.named(&request.identifier), network);
-        let charges = [self.limits.login(&self.keyring, network), guess.clone()].concat();
+        let guess = self.limits().wrong_password(&self.keyring, self.named(&request.identifier), network);
+        let charges = [self.limits().login(&self.keyring, network), guess.clone()].concat();
         self.charge(charges).await?;
         let named = self.find_localpart(&request.identifier).await?;
         let localpart = self.compare(named, request.password, guess).await?;
-        let (login, issued) = self.new_login(&localpart, request.device);
-        self.storage.log_in(login).await?;
+        let (login, issued) = self.new_login(&localpart, request.device, WithRefresh::No);
+        let account = self.storage.find_account(&localpart).await?;
+        let password_hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
+        if !self.storage.log_in(login, password_hash).await? {
+            return Err(AccountsError::Forbidden);
+        }
         Ok(LoggedIn { user_id: self.user_id(&localpart), login: issued })
     }
 
@@ -39,11 +43,27 @@ impl Accounts {
         password: Zeroizing<String>,
         network: ClientNetwork,
     ) -> Result<(), AccountsError> {
-        let guess = self.limits.wrong_password(&self.keyring, self.named_by_localpart(localpart), network);
+        let guess = self.limits().wrong_password(&self.keyring, self.named_by_localpart(localpart), network);
         self.charge(guess.clone()).await?;
         let named = self.find_localpart(identifier).await?.filter(|named| named == localpart);
         self.compare(named, password, guess).await?;
         Ok(())
+    }
+
+    /// Checks a password and answers whose it is.
+    ///
+    /// # Errors
+    /// When account or password is wrong, or too many were; when the database fails.
+    pub(crate) async fn check_password_of(
+        &self,
+        identifier: &AccountIdentifier,
+        password: Zeroizing<String>,
+        network: ClientNetwork,
+    ) -> Result<Localpart, AccountsError> {
+        let guess = self.limits().wrong_password(&self.keyring, self.named(identifier), network);
+        self.charge(guess.clone()).await?;
+        let named = self.find_localpart(identifier).await?;
+        self.compare(named, password, guess).await
     }
 
     async fn charge(&self, charges: Vec<Charge>) -> Result<(), AccountsError> {
@@ -77,7 +97,7 @@ impl Accounts {
         identifier: &AccountIdentifier,
     ) -> Result<Option<Localpart>, StorageError> {
         match identifier {
-            AccountIdentifier::User(user) => Ok(UserId::localpart_here(user, &self.server_name)),
+            AccountIdentifier::User(user) => Ok(UserId::localpart_here(user, &self.settings.server_name)),
             AccountIdentifier::Threepid(threepid) => {
                 self.storage.find_threepid_owner(self.keyring.address_hash(threepid)).await
             }
@@ -87,7 +107,7 @@ impl Accounts {
     /// Whom guesses at an account count for that is named like this.
     fn named(&self, identifier: &AccountIdentifier) -> SubjectHash {
         match identifier {
-            AccountIdentifier::User(user) => match UserId::localpart_here(user, &self.server_name) {
+            AccountIdentifier::User(user) => match UserId::localpart_here(user, &self.settings.server_name) {
                 Some(localpart) => self.named_by_localpart(&localpart),
                 None => self.keyring.subject_hash("nobody here", user.to_lowercase().as_bytes()),
             },

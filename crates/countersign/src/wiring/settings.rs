@@ -1,0 +1,116 @@
+//! The configuration in the words of the rooms that it is for.
+
+use std::time::Duration;
+
+use countersign_core::{CodePolicy, InUsePolicy, Medium, NextLinkPolicy, Rate, RetryPolicy, Stage};
+use countersign_service::{Limits, Links, VerifierSettings, WorkerSettings};
+use countersign_storage::Retention;
+
+use crate::{
+    config::{self, Config, LimitsConfig, Transport},
+    http::{HttpSettings, Offers, Registration, ShieldSettings},
+};
+
+pub(super) fn wants_inbox(config: &Config) -> bool {
+    let email = config.email.as_ref().map(|email| email.transport);
+    let sms = config.sms.as_ref().map(|sms| sms.transport);
+    [email, sms].contains(&Some(Transport::Inbox))
+}
+
+pub(super) fn verifier_settings(config: &Config) -> VerifierSettings {
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    let media =
+        [config.email.is_some().then_some(Medium::Email), config.sms.is_some().then_some(Medium::Msisdn)];
+    let hosts = &config.validation.next_link_hosts;
+    VerifierSettings {
+        server_name: config.server.name.clone(),
+        links: Links::new(config.server.public_url.as_str()),
+        media: media.into_iter().flatten().collect(),
+        sms_countries: config.sms.as_ref().and_then(|sms| match &sms.countries {
+            config::Countries::All => None,
+            config::Countries::Only(countries) => Some(countries.clone()),
+        }),
+        codes: CodePolicy {
+            email_purposes: config.email.as_ref().map(|email| email.code_for.clone()).unwrap_or_default(),
+            email_lifetime: config.email.as_ref().map_or(minutes(30), |email| email.code_lifetime),
+            msisdn_lifetime: config.sms.as_ref().map_or(minutes(10), |sms| sms.code_lifetime),
+        },
+        session_lifetime: config.validation.session_lifetime,
+        next_links: NextLinkPolicy {
+            app_schemes: config.validation.next_link_app_schemes.clone(),
+            hosts: (!hosts.is_empty()).then(|| hosts.clone()),
+        },
+        in_use: if config.privacy.hide_accounts { InUsePolicy::Hide } else { InUsePolicy::Tell },
+        limits: limits(&config.limits),
+    }
+}
+
+pub(super) fn limits(config: &LimitsConfig) -> Limits {
+    const MINUTE: Duration = Duration::from_secs(60);
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let rate = |count: std::num::NonZeroU32, period| config.enabled.then(|| Rate::per(count.get(), period));
+    Limits {
+        messages_hourly: rate(config.messages_per_address_per_hour, HOUR),
+        messages_daily: rate(config.messages_per_address_per_day, DAY),
+        requests: rate(config.requests_per_network_per_hour, HOUR)
+            .map(|rate| rate.with_burst(config.requests_per_network_burst.get())),
+        misses_per_session: config.misses_per_session.get(),
+        misses_per_address: rate(config.misses_per_address_per_day, DAY),
+        misses_per_network: rate(config.misses_per_network_per_hour, HOUR),
+        logins: rate(config.logins_per_network_per_minute, MINUTE),
+        misses_per_account: rate(config.login_failures_per_account_per_hour, HOUR),
+        misses_per_account_and_network: rate(config.login_failures_per_account_and_network_per_hour, HOUR),
+        registrations: rate(config.registrations_per_network_per_hour, HOUR),
+        name_checks: rate(config.name_checks_per_network_per_minute, MINUTE),
+        uia_sessions: rate(config.uia_sessions_per_network_per_hour, HOUR),
+    }
+}
+
+pub(super) fn shield_settings(config: &LimitsConfig) -> ShieldSettings {
+    ShieldSettings { per_second: config.shield_requests_per_second, burst: config.shield_burst }
+}
+
+pub(super) fn http_settings(config: &Config) -> HttpSettings {
+    let registration = if config.registration.enabled {
+        let stage = |stage: &config::Stage| match stage {
+            config::Stage::Dummy => Stage::Dummy,
+        };
+        Registration::Open(
+            config.registration.flows.iter().map(|flow| flow.iter().map(stage).collect()).collect(),
+        )
+    } else {
+        Registration::Closed
+    };
+    HttpSettings {
+        registration,
+        offers: Offers {
+            threepid_changes: config.threepids.changes,
+            deprecated_add: config.threepids.deprecated_add == config::DeprecatedAdd::Add,
+            password_changes: config.passwords.change,
+            deactivation: config.passwords.deactivate,
+        },
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        max_body_bytes: config.server.max_body_bytes,
+        request_timeout: config.server.request_timeout,
+    }
+}
+
+pub(super) fn worker_settings(config: &Config, concurrency: usize, codes: CodePolicy) -> WorkerSettings {
+    WorkerSettings {
+        concurrency,
+        send_timeout: config.outbox.send_timeout,
+        lease: config.outbox.lease,
+        retry: RetryPolicy { first: config.outbox.retry_delay_min, longest: config.outbox.retry_delay_max },
+        poll_interval: config.outbox.poll_interval,
+        codes,
+    }
+}
+
+pub(super) fn retention(config: &Config) -> Retention {
+    Retention {
+        sessions: config.retention.expired_sessions,
+        messages: config.retention.finished_messages,
+        rows_per_sweep: 500,
+    }
+}
