@@ -4,6 +4,7 @@
 
 mod account_threepids;
 mod accounts;
+mod callers;
 mod confirmations;
 mod context;
 mod health;
@@ -25,6 +26,7 @@ pub use self::{
         AccountIdentifier, Accounts, AccountsError, InvalidDevice, IssuedToken, LogInRequest, LoggedIn,
         NewAccount, NewDevice, RegisterError, RegisterRequest,
     },
+    callers::{Authentication, CallerError, Callers, CheckPasswordError, Freshness},
     confirmations::{
         ConfirmError, Confirmations, Next, NotMeError, NotMePage, Page, PageState, SidInNextLink,
     },

@@ -14,7 +14,7 @@ mod submit_token;
 use std::{sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
-use countersign_service::{AccountThreepids, Accounts, Confirmations, Health, Inbox, Uia, Verifier};
+use countersign_service::{AccountThreepids, Accounts, Callers, Confirmations, Health, Inbox, Uia, Verifier};
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +37,8 @@ pub struct AppParts {
     pub confirmations: Confirmations,
     /// Accounts, logins, access tokens.
     pub accounts: Accounts,
+    /// Who vouches for callers.
+    pub callers: Callers,
     /// Addresses of accounts.
     pub threepids: AccountThreepids,
     /// User-interactive authentication.

@@ -13,5 +13,5 @@ pub(super) mod versions;
 
 pub(super) use self::{
     error::ClientError,
-    extract::{Authenticated, MatrixJson, MatrixObject, MatrixQuery},
+    extract::{Authenticated, MatrixJson, MatrixObject, MatrixQuery, MaybeAuthenticated},
 };

@@ -7,12 +7,12 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use countersign_core::{ClientNetwork, Language};
-use countersign_service::RequestContext;
+use countersign_service::{Authentication, CallerError, Freshness, RequestContext};
 
 use super::{AppState, HttpSettings, client::ClientError, client_address::client_address};
 
 /// The request's access token, if it has one: `Authorization: Bearer …`, the scheme in any case (RFC 9110, 11.1).
-pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim()).filter(|token| !token.is_empty())
@@ -38,6 +38,8 @@ pub(super) fn language(headers: &HeaderMap) -> Language {
 }
 
 /// A request's context, with the caller if its access token works. One that does not work is ignored.
+///
+/// In a handler's arguments it stands after [`Authenticated`](super::client::Authenticated), whose answer it reuses.
 pub(super) struct Context(pub(super) RequestContext);
 
 impl FromRequestParts<AppState> for Context {
@@ -45,10 +47,38 @@ impl FromRequestParts<AppState> for Context {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ClientError> {
         let network = network_of(parts.extensions.get(), &parts.headers, state.settings());
-        let caller = match bearer_token(&parts.headers) {
-            Some(token) => state.0.accounts.authenticate(token).await?,
-            None => None,
+        let language = language(&parts.headers);
+        let caller = match find_caller(parts, state, Freshness::Cached).await {
+            Ok(Some(Authentication::Owner(owner))) => Some(owner),
+            Ok(Some(Authentication::Expired | Authentication::Unknown) | None) => None,
+            Err(CallerError::Storage(cause)) => return Err(cause.into()),
         };
-        Ok(Self(RequestContext { network, language: language(&parts.headers), caller }))
+        Ok(Self(RequestContext { network, language, caller }))
     }
+}
+
+/// What an access token was found to be worth, kept with its request.
+#[derive(Clone)]
+struct Found {
+    authentication: Authentication,
+    freshness: Freshness,
+}
+
+/// What the request's access token is worth, if it has one. An answer that was found for this request already is taken
+/// again if it is fresh enough.
+pub(super) async fn find_caller(
+    parts: &mut Parts,
+    state: &AppState,
+    freshness: Freshness,
+) -> Result<Option<Authentication>, CallerError> {
+    match parts.extensions.get::<Found>() {
+        Some(found) if found.freshness == Freshness::Asked || freshness == Freshness::Cached => {
+            return Ok(Some(found.authentication.clone()));
+        }
+        Some(_) | None => {}
+    }
+    let Some(token) = bearer_token(&parts.headers) else { return Ok(None) };
+    let authentication = state.0.callers.find(token, freshness).await?;
+    parts.extensions.insert(Found { authentication: authentication.clone(), freshness });
+    Ok(Some(authentication))
 }

@@ -1,5 +1,7 @@
 //! The table of the client API: each failure of a use case, and what a client hears.
 
+mod callers;
+
 use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::{Bytes, HttpBody},
     extract::{FromRequest, FromRequestParts, Query, Request},
-    http::{StatusCode, request::Parts},
+    http::{Method, StatusCode, request::Parts},
     response::IntoResponse,
 };
 use countersign_api::{
@@ -13,9 +13,10 @@ use countersign_api::{
     object::{FromObject, Object},
 };
 use countersign_core::TokenOwner;
+use countersign_service::{Authentication, Freshness};
 
 use super::ClientError;
-use crate::http::{AppState, extract::bearer_token};
+use crate::http::{AppState, extract::find_caller};
 
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,13 +69,25 @@ impl FromRequestParts<AppState> for Authenticated {
     type Rejection = ClientError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ClientError> {
-        let token = bearer_token(&parts.headers).ok_or_else(|| {
-            ClientError::new(StatusCode::UNAUTHORIZED, ErrorCode::MissingToken, "An access token is required")
-        })?;
-        let owner = state.0.accounts.authenticate(token).await?;
-        owner.map(Self).ok_or_else(|| {
-            ClientError::new(StatusCode::UNAUTHORIZED, ErrorCode::UnknownToken, "The access token is unknown")
-        })
+        let MaybeAuthenticated(owner) = MaybeAuthenticated::from_request_parts(parts, state).await?;
+        owner.map(Self).ok_or_else(ClientError::missing_token)
+    }
+}
+
+/// The owner of the request's access token, if it carries one. With a token that does not work there is no request.
+pub(in crate::http) struct MaybeAuthenticated(pub(in crate::http) Option<TokenOwner>);
+
+impl FromRequestParts<AppState> for MaybeAuthenticated {
+    type Rejection = ClientError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ClientError> {
+        let freshness = if parts.method == Method::GET { Freshness::Cached } else { Freshness::Asked };
+        match find_caller(parts, state, freshness).await? {
+            Some(Authentication::Owner(owner)) => Ok(Self(Some(owner))),
+            Some(Authentication::Expired) => Err(ClientError::expired_token()),
+            Some(Authentication::Unknown) => Err(ClientError::unknown_token()),
+            None => Ok(Self(None)),
+        }
     }
 }
 

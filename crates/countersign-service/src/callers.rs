@@ -1,0 +1,122 @@
+//! Whose access token it is, and whose password: asked of the accounts here.
+
+use std::time::Duration;
+
+use countersign_core::{AccountHome, ClientNetwork, Localpart, TokenOwner};
+use countersign_storage::StorageError;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::{AccountIdentifier, Accounts, AccountsError};
+
+/// Who vouches for callers. Cheap to clone.
+#[derive(Clone)]
+pub enum Callers {
+    /// This node: its accounts are in its own database.
+    Here(Accounts),
+}
+
+/// How fresh the answer about an access token must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Asked for this request.
+    Asked,
+    /// Maybe some seconds old.
+    Cached,
+}
+
+/// What an access token is worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// It stands for this caller.
+    Owner(TokenOwner),
+    /// It did, and its device still stands; only the token is too old.
+    Expired,
+    /// It was never given out, or its device is logged out.
+    Unknown,
+}
+
+/// Why nobody can say whose access token it is.
+#[derive(Debug, Error)]
+pub enum CallerError {
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why a password does not prove the caller.
+#[derive(Debug, Error)]
+pub enum CheckPasswordError {
+    /// It is another account's, or wrong.
+    #[error("wrong username or password")]
+    Forbidden,
+    /// Too many in too short a time.
+    #[error("limited for {} ms", .0.as_millis())]
+    Limited(Duration),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl From<AccountsError> for CheckPasswordError {
+    fn from(error: AccountsError) -> Self {
+        match error {
+            AccountsError::Forbidden => Self::Forbidden,
+            AccountsError::Limited(retry_after) => Self::Limited(retry_after),
+            AccountsError::Storage(cause) => Self::Storage(cause),
+        }
+    }
+}
+
+impl Callers {
+    /// Finds out what an access token is worth.
+    ///
+    /// # Errors
+    /// When nobody can say.
+    pub async fn find(&self, token: &str, freshness: Freshness) -> Result<Authentication, CallerError> {
+        match (self, freshness) {
+            (Self::Here(accounts), Freshness::Asked | Freshness::Cached) => {
+                Ok(match accounts.authenticate(token).await? {
+                    Some(owner) => Authentication::Owner(owner),
+                    None => Authentication::Unknown,
+                })
+            }
+        }
+    }
+
+    /// Checks the password of a caller. Only the caller's own names and addresses name them, and every guess counts for
+    /// them.
+    ///
+    /// # Errors
+    /// When it is not the password, or too many were wrong; when nobody can say.
+    pub async fn check_password(
+        &self,
+        localpart: &Localpart,
+        identifier: &AccountIdentifier,
+        password: Zeroizing<String>,
+        network: ClientNetwork,
+    ) -> Result<(), CheckPasswordError> {
+        match self {
+            Self::Here(accounts) => {
+                Ok(accounts.check_password(localpart, identifier, password, network).await?)
+            }
+        }
+    }
+
+    /// Whether an account has a password, so that it can be asked for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_password(&self, localpart: &Localpart) -> Result<bool, StorageError> {
+        match self {
+            Self::Here(accounts) => accounts.has_password(localpart).await,
+        }
+    }
+
+    /// Where the accounts of callers live.
+    pub fn account_home(&self) -> AccountHome {
+        match self {
+            Self::Here(_) => AccountHome::Here,
+        }
+    }
+}
