@@ -29,6 +29,10 @@ pub struct Limits {
     pub registrations: Option<Rate>,
     /// Questions from a network whether a name is free.
     pub name_checks: Option<Rate>,
+    /// Questions from a network whether a registration token is valid.
+    pub token_checks: Option<Rate>,
+    /// Refreshes of access tokens from a network.
+    pub refreshes: Option<Rate>,
     /// Sessions of user-interactive authentication that a network begins without an access token.
     pub uia_sessions: Option<Rate>,
 }
@@ -70,6 +74,18 @@ impl Limits {
         charge(BudgetKind::NameChecks, network_subject(keyring, network), self.name_checks)
             .into_iter()
             .collect()
+    }
+
+    /// What it costs to ask whether a registration token is valid.
+    pub(crate) fn token_check(&self, keyring: &Keyring, network: ClientNetwork) -> Vec<Charge> {
+        charge(BudgetKind::TokenChecks, network_subject(keyring, network), self.token_checks)
+            .into_iter()
+            .collect()
+    }
+
+    /// What a refresh of an access token costs.
+    pub(crate) fn refresh(&self, keyring: &Keyring, network: ClientNetwork) -> Vec<Charge> {
+        charge(BudgetKind::Refreshes, network_subject(keyring, network), self.refreshes).into_iter().collect()
     }
 
     /// What it costs to begin a session of user-interactive authentication without an access token.

@@ -9,8 +9,9 @@ use countersign_core::{
 use countersign_delivery::{
     EmailMessage, SmsMessage,
     templates::{
-        AddressInUseEmail, AddressInUseSms, MessagePurpose, NoAccountEmail, NoAccountSms, RenderedEmail,
-        RenderedSms, TemplateError, Templates, ValidateEmail, ValidateMsisdn,
+        AccountChange, AccountChangedEmail, AccountChangedSms, AddressInUseEmail, AddressInUseSms,
+        MessagePurpose, NoAccountEmail, NoAccountSms, RenderedEmail, RenderedSms, TemplateError, Templates,
+        ValidateEmail, ValidateMsisdn,
     },
 };
 use thiserror::Error;
@@ -97,37 +98,29 @@ impl MessageWriter {
         now: Timestamp,
     ) -> Result<EmailMessage, WriteError> {
         let LeasedMessage { message, session } = leased;
-        let sid = &session.sid;
-        let links = &self.verifier.links;
-        let not_me_token = session.not_me_token(&self.keyring).ok_or(WriteError::TokenKey)?;
-        let not_me_link = Some(links.not_me(sid, &not_me_token));
         let language = message.language.as_str();
         let server_name = self.verifier.server_name.to_string();
         let purpose = purpose(session.purpose);
         let (mut link, mut code) = (None, None);
-        let rendered = match message.kind {
-            MessageKind::Validation => {
-                let link_token = session.link_token(&self.keyring).ok_or(WriteError::TokenKey)?;
-                link = Some(links.confirm(sid, &link_token));
-                code = self.code(session)?;
-                let context = ValidateEmail {
-                    server_name,
-                    purpose,
-                    user_id: session.requested_by.as_ref().map(ToString::to_string),
-                    link: link.clone(),
-                    code: code.clone(),
-                    code_minutes: self.code_minutes(session, now),
-                    expires_hours: hours(session.expires_at, now),
-                    not_me_link,
-                };
+        let rendered = match words(message.kind) {
+            Words::Validation => {
+                let context = self.validate_email(session, server_name, now)?;
+                (link, code) = (context.link.clone(), context.code.clone());
                 self.templates.render_email(&context, language)
             }
-            MessageKind::AddressInUse => {
+            Words::AddressInUse => {
+                let not_me_link = self.not_me_link(session)?;
                 let context = AddressInUseEmail { server_name, purpose, not_me_link };
                 self.templates.render_email(&context, language)
             }
-            MessageKind::NoAccount => {
+            Words::NoAccount => {
+                let not_me_link = self.not_me_link(session)?;
                 self.templates.render_email(&NoAccountEmail { server_name, not_me_link }, language)
+            }
+            Words::AccountChanged(change) => {
+                let (user_id, when) = (account(session), when(session.created_at));
+                let context = AccountChangedEmail { server_name, user_id, change, when };
+                self.templates.render_email(&context, language)
             }
         };
         let RenderedEmail { template, language, subject, text, html } =
@@ -146,6 +139,30 @@ impl MessageWriter {
         })
     }
 
+    fn validate_email(
+        &self,
+        session: &ValidationSession,
+        server_name: String,
+        now: Timestamp,
+    ) -> Result<ValidateEmail, WriteError> {
+        let link_token = session.link_token(&self.keyring).ok_or(WriteError::TokenKey)?;
+        Ok(ValidateEmail {
+            server_name,
+            purpose: purpose(session.purpose),
+            user_id: session.requested_by.as_ref().map(ToString::to_string),
+            link: Some(self.verifier.links.confirm(&session.sid, &link_token)),
+            code: self.code(session)?,
+            code_minutes: self.code_minutes(session, now),
+            expires_hours: hours(session.expires_at, now),
+            not_me_link: self.not_me_link(session)?,
+        })
+    }
+
+    fn not_me_link(&self, session: &ValidationSession) -> Result<Option<String>, WriteError> {
+        let token = session.not_me_token(&self.keyring).ok_or(WriteError::TokenKey)?;
+        Ok(Some(self.verifier.links.not_me(&session.sid, &token)))
+    }
+
     fn write_sms(
         &self,
         leased: &LeasedMessage,
@@ -158,8 +175,8 @@ impl MessageWriter {
         let server_name = self.verifier.server_name.to_string();
         let purpose = purpose(session.purpose);
         let mut code = None;
-        let rendered = match message.kind {
-            MessageKind::Validation => {
+        let rendered = match words(message.kind) {
+            Words::Validation => {
                 let typed = self.code(session)?.ok_or(WriteError::TokenKey)?;
                 code = Some(typed.clone());
                 let context = ValidateMsisdn {
@@ -171,10 +188,14 @@ impl MessageWriter {
                 };
                 self.templates.render_sms(&context, language)
             }
-            MessageKind::AddressInUse => {
+            Words::AddressInUse => {
                 self.templates.render_sms(&AddressInUseSms { server_name, purpose }, language)
             }
-            MessageKind::NoAccount => self.templates.render_sms(&NoAccountSms { server_name }, language),
+            Words::NoAccount => self.templates.render_sms(&NoAccountSms { server_name }, language),
+            Words::AccountChanged(change) => {
+                let context = AccountChangedSms { server_name, user_id: account(session), change };
+                self.templates.render_sms(&context, language)
+            }
         };
         let RenderedSms { template, text, .. } = rendered.map_err(WriteError::Template)?;
         let (id, date_ms) = (message.id.to_string(), now.as_millis());
@@ -196,6 +217,39 @@ impl MessageWriter {
         let left = began.after(self.verifier.codes.lifetime(session.medium)).since(now);
         u32::try_from((left.as_secs() + 30) / 60).unwrap_or(u32::MAX).max(1)
     }
+}
+
+/// Which template a message has.
+enum Words {
+    Validation,
+    AddressInUse,
+    NoAccount,
+    AccountChanged(AccountChange),
+}
+
+fn words(kind: MessageKind) -> Words {
+    match kind {
+        MessageKind::Validation => Words::Validation,
+        MessageKind::AddressInUse => Words::AddressInUse,
+        MessageKind::NoAccount => Words::NoAccount,
+        MessageKind::PasswordChanged => Words::AccountChanged(AccountChange::PasswordChanged),
+        MessageKind::EmailAdded => Words::AccountChanged(AccountChange::EmailAdded),
+        MessageKind::MsisdnAdded => Words::AccountChanged(AccountChange::MsisdnAdded),
+        MessageKind::EmailRemoved => Words::AccountChanged(AccountChange::EmailRemoved),
+        MessageKind::MsisdnRemoved => Words::AccountChanged(AccountChange::MsisdnRemoved),
+        MessageKind::Deactivated => Words::AccountChanged(AccountChange::Deactivated),
+    }
+}
+
+/// The account that a notice is about.
+fn account(session: &ValidationSession) -> String {
+    session.requested_by.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+/// A point in time, in UTC and in an order that every language reads. One that no clock of ours tells becomes the epoch.
+fn when(time: Timestamp) -> String {
+    let time = jiff::Timestamp::from_second(time.as_millis().div_euclid(1000)).unwrap_or_default();
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// The hours until then, rounded, at least one.
