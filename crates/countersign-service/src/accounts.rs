@@ -2,18 +2,24 @@
 
 mod password_login;
 mod registration;
+mod tokens;
 
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_core::{
-    Clock, Device, DeviceId, InvalidDeviceId, InvalidDisplayName, InvalidLocalpart, Keyring, Localpart,
-    NewLogin, Random, ServerName, ThirdPartyIdentifier, TokenOwner, UiaMismatch, UiaSessionHash, UserId,
+    Clock, Device, DeviceId, InvalidDeviceId, InvalidDisplayName, Keyring, Localpart,
+    NewLogin, PasswordPolicy, Random, ServerName, ThirdPartyIdentifier, TokenOwner, UserId,
+    WeakPassword,
 };
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub use self::{
+    registration::{NewAccount, RegisterError, RegisterRequest},
+    tokens::{IssuedToken, RefreshError, TokenLifetimes, WithRefresh},
+};
 use crate::{Limits, Passwords, RequestContext};
 
 /// Accounts of the node. Cheap to clone.
@@ -24,8 +30,22 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     passwords: Passwords,
-    server_name: Arc<ServerName>,
-    limits: Arc<Limits>,
+    settings: Arc<AccountsSettings>,
+}
+
+/// What an operator decides about accounts.
+#[derive(Clone, Debug)]
+pub struct AccountsSettings {
+    /// The part after the colon in user ids.
+    pub server_name: ServerName,
+    /// How often things may happen.
+    pub limits: Limits,
+    /// What a new password must be like.
+    pub password_policy: PasswordPolicy,
+    /// How long tokens are good where a client can refresh them; `None`: none expires.
+    pub token_lifetimes: Option<TokenLifetimes>,
+    /// The countries whose phone numbers a new account may begin with; `None`: all.
+    pub sms_countries: Option<Vec<String>>,
 }
 
 /// What an account is named by in a login.
@@ -35,21 +55,6 @@ pub enum AccountIdentifier {
     User(String),
     /// An address of it.
     Threepid(ThirdPartyIdentifier),
-}
-
-/// A wish for a new account.
-#[derive(Clone)]
-pub struct RegisterRequest {
-    /// What came along.
-    pub context: RequestContext,
-    /// The name; `None`: we make one up.
-    pub localpart: Option<Localpart>,
-    /// The password.
-    pub password: Zeroizing<String>,
-    /// The first device; `None`: the client wants no login.
-    pub device: Option<NewDevice>,
-    /// The authentication that allows it; `None`: it was allowed at once, or the operator makes it.
-    pub uia_session: Option<UiaSessionHash>,
 }
 
 /// A device to log in on.
@@ -94,14 +99,8 @@ pub struct LogInRequest {
     pub password: Zeroizing<String>,
     /// The device.
     pub device: NewDevice,
-}
-
-/// A new account.
-pub struct NewAccount {
-    /// The account.
-    pub user_id: UserId,
-    /// Its first login, unless the client wanted none.
-    pub login: Option<IssuedToken>,
+    /// Whether the client can deal with refresh tokens.
+    pub refresh: WithRefresh,
 }
 
 /// A new login.
@@ -110,37 +109,6 @@ pub struct LoggedIn {
     pub user_id: UserId,
     /// The device and its token.
     pub login: IssuedToken,
-}
-
-/// A new access token, told once.
-pub struct IssuedToken {
-    /// The device that it is for.
-    pub device_id: DeviceId,
-    /// The token.
-    pub access_token: Zeroizing<String>,
-}
-
-/// Why no account is made.
-#[derive(Debug, Error)]
-pub enum RegisterError {
-    /// The name breaks a rule.
-    #[error("{0}")]
-    InvalidUsername(InvalidLocalpart),
-    /// Someone has that name.
-    #[error("the name is taken")]
-    UserInUse,
-    /// The password is none.
-    #[error("the password is empty")]
-    WeakPassword,
-    /// The authentication session is gone, or has made another account.
-    #[error(transparent)]
-    Session(UiaMismatch),
-    /// Too many in too short a time.
-    #[error("limited for {} ms", .0.as_millis())]
-    Limited(Duration),
-    /// The database failed.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
 }
 
 /// Why nobody is logged in.
@@ -164,36 +132,19 @@ impl Accounts {
         keyring: Arc<Keyring>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
-        server_name: ServerName,
-        limits: Limits,
+        settings: AccountsSettings,
     ) -> Self {
         let passwords = Passwords::new(random.clone());
-        Self {
-            storage,
-            keyring,
-            clock,
-            random,
-            passwords,
-            server_name: server_name.into(),
-            limits: limits.into(),
-        }
+        Self { storage, keyring, clock, random, passwords, settings: Arc::new(settings) }
     }
 
     /// The user id of an account here.
     pub fn user_id(&self, localpart: &Localpart) -> UserId {
-        UserId::new(localpart, &self.server_name)
+        UserId::new(localpart, &self.settings.server_name)
     }
 
     pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// Whom an access token stands for; `None`: it was never given out, or its device is logged out.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn authenticate(&self, access_token: &str) -> Result<Option<TokenOwner>, StorageError> {
-        self.storage.find_token_owner(self.keyring.access_token_hash(access_token)).await
+        &self.settings.limits
     }
 
     /// Logs a device out. Its tokens stop working.
@@ -201,7 +152,8 @@ impl Accounts {
     /// # Errors
     /// When the database fails.
     pub async fn log_out(&self, owner: &TokenOwner) -> Result<(), StorageError> {
-        self.storage.log_out(&owner.localpart, &owner.device_id).await
+        let Some(device_id) = &owner.device_id else { return Ok(()) };
+        self.storage.log_out(&owner.localpart, device_id).await
     }
 
     /// Logs all devices of an account out.
@@ -212,18 +164,28 @@ impl Accounts {
         self.storage.log_out_all(localpart).await
     }
 
-    fn new_login(&self, localpart: &Localpart, device: NewDevice) -> (NewLogin, IssuedToken) {
-        let token = Zeroizing::new(format!("cs_{}", URL_SAFE_NO_PAD.encode(self.random.bytes::<32>())));
-        let device_id = device.device_id.unwrap_or_else(|| DeviceId::generate(&*self.random));
-        let login = NewLogin {
-            device: Device {
-                localpart: localpart.clone(),
-                device_id: device_id.clone(),
-                display_name: device.display_name,
-                created_at: self.clock.now(),
-            },
-            access_token_hash: self.keyring.access_token_hash(&token),
-        };
-        (login, IssuedToken { device_id, access_token: token })
+    /// Whether an account has a password.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn has_password(&self, localpart: &Localpart) -> Result<bool, StorageError> {
+        Ok(self.storage.find_account(localpart).await?.is_some_and(|account| account.password_hash.is_some()))
+    }
+
+    /// Checks that a password may be one. `localpart` is whose it is to be, if known.
+    ///
+    /// # Errors
+    /// When it breaks the rule.
+    pub fn check_new_password(
+        &self,
+        password: &str,
+        localpart: Option<&Localpart>,
+    ) -> Result<(), WeakPassword> {
+        self.settings.password_policy.check(password, localpart)
+    }
+
+    /// The PHC string of a password.
+    pub(crate) async fn hash_password(&self, password: Zeroizing<String>) -> String {
+        self.passwords.hash(password).await
     }
 }

@@ -13,6 +13,8 @@ mod keys;
 mod limits;
 mod links;
 mod message_writer;
+mod notices;
+mod openid;
 mod outbox_wakeup;
 mod outbox_worker;
 mod passwords;
@@ -23,10 +25,13 @@ mod verifier;
 pub use self::{
     account_threepids::{AccountThreepids, AddThreepidError, ListedThreepid, ThreepidsError},
     accounts::{
-        AccountIdentifier, Accounts, AccountsError, InvalidDevice, IssuedToken, LogInRequest, LoggedIn,
-        NewAccount, NewDevice, RegisterError, RegisterRequest,
+        AccountIdentifier, Accounts, AccountsError, AccountsSettings, InvalidDevice, IssuedToken, LogInRequest, LoggedIn,
+        NewAccount, NewDevice, RefreshError, RegisterError, RegisterRequest, TokenLifetimes, WithRefresh,
     },
-    callers::{Authentication, CallerError, Callers, CheckPasswordError, Freshness},
+    callers::{
+        Authentication, CallerError, Callers, CheckPasswordError, Freshness, HomeserverAccounts,
+        HomeserverSettings,
+    },
     confirmations::{
         ConfirmError, Confirmations, Next, NotMeError, NotMePage, Page, PageState, SidInNextLink,
     },
@@ -37,11 +42,16 @@ pub use self::{
     limits::Limits,
     links::Links,
     message_writer::{MessageWriter, WriterSettings},
+    notices::{NoticeSettings, Notices},
+    openid::{IssuedOpenId, OpenIds},
     outbox_wakeup::OutboxWakeup,
     outbox_worker::{OutboxWorker, WorkerParts, WorkerSettings},
-    passwords::Passwords,
+    passwords::{NewPassword, Passwords},
     system::{SystemClock, SystemRandom},
-    uia::{Challenge, StageAttempt, StageFailure, Uia, UiaError, UiaOutcome, UiaRequest},
+    uia::{
+        Challenge, PageOutcome, StageAttempt, StageFailure, StageState, StageView, Uia, UiaBegin, UiaError,
+        UiaOutcome, UiaProof, UiaRun, UiaSettings, UiaWish,
+    },
     verifier::{
         RequestTokenError, SubmitTokenError, SubmitTokenRequest, TokenRequest, TokenRequested, Verifier,
         VerifierSettings,

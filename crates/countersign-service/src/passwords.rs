@@ -1,6 +1,6 @@
 //! Password hashes: argon2id, off the async threads, few at a time.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use argon2::{
     Argon2,
@@ -16,6 +16,34 @@ const CONCURRENT: usize = 2;
 /// Verified in place of an account that isn't there, so that both take the same time. Nobody's password.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$Y291bnRlcnNpZ25ub2JvZHk$\
                       5QnKOsqNA1Gl1zHVbCsiYCMhU5XYvtr0mWqnZ8rKVPM";
+
+/// The password that an account is to have.
+#[derive(Clone)]
+pub enum NewPassword {
+    /// As its owner typed it.
+    Plain(Zeroizing<String>),
+    /// As an earlier round of the authentication left it, a PHC string.
+    Hashed(String),
+    /// None at all.
+    None,
+}
+
+impl NewPassword {
+    /// What this round of a request says, or else what an earlier one left.
+    pub fn of(plain: Option<Zeroizing<String>>, remembered: Option<&str>) -> Self {
+        match (plain, remembered) {
+            (Some(plain), _) => Self::Plain(plain),
+            (None, Some(hash)) => Self::Hashed(hash.to_owned()),
+            (None, None) => Self::None,
+        }
+    }
+}
+
+impl fmt::Debug for NewPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewPassword(..)")
+    }
+}
 
 /// Makes and verifies password hashes. Clones share one bound.
 #[derive(Clone)]
@@ -40,6 +68,19 @@ impl Passwords {
                 .to_string()
         })
         .await
+    }
+
+    /// The PHC string of a new password. One that matches what an earlier round left keeps that string, so that a repeat
+    /// which leaves the password out can be told from another request.
+    pub(crate) async fn hash_new(&self, password: NewPassword, remembered: Option<String>) -> Option<String> {
+        match password {
+            NewPassword::Plain(password) => match remembered {
+                Some(hash) if self.verify(password.clone(), Some(hash.clone())).await => Some(hash),
+                Some(_) | None => Some(self.hash(password).await),
+            },
+            NewPassword::Hashed(hash) => Some(hash),
+            NewPassword::None => None,
+        }
     }
 
     /// Whether a password matches a PHC string. With no string it takes as long and is `false`.

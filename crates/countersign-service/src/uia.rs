@@ -1,17 +1,29 @@
 //! User-interactive authentication: walks a request through the stages of a flow.
+//!
+//! A stage proves and consumes nothing: what was proven is remembered in the session, and the request that it allows uses
+//! it up, once (docs/decisions/0010).
+
+mod attempt;
+mod pages;
+mod params;
+mod stages;
 
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_core::{
-    ClientNetwork, Clock, Flow, Keyring, Localpart, Random, Stage, StageRefusal, UiaMismatch, UiaOperation,
-    UiaProgress, UiaSession, UiaSessionHash, UiaTargetHash,
+    ClientNetwork, Clock, Flow, Keyring, Localpart, Medium, OpenError, Random, SessionId, Stage,
+    TermsVersion, UiaMismatch, UiaOperation, UiaProgress, UiaSession, UiaSessionHash, UiaTargetHash,
 };
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::{AccountIdentifier, Accounts, AccountsError};
+pub use self::{
+    attempt::{StageAttempt, StageFailure},
+    pages::{PageOutcome, StageState, StageView},
+};
+use crate::{Accounts, Callers, CheckPasswordError};
 
 /// Walks requests through the stages of a flow. Cheap to clone.
 #[derive(Clone)]
@@ -21,57 +33,78 @@ pub struct Uia {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     accounts: Accounts,
+    callers: Callers,
+    settings: Arc<UiaSettings>,
 }
 
-/// A request that needs authentication, with what it brought.
-pub struct UiaRequest {
+/// What an operator decides about authentication.
+#[derive(Clone, Debug, Default)]
+pub struct UiaSettings {
+    /// The ways to make an account; none: nobody makes one.
+    pub register: Vec<Flow>,
+    /// The media whose addresses can be proven.
+    pub media: Vec<Medium>,
+    /// The policies that `m.login.terms` asks to accept.
+    pub terms: Vec<TermsVersion>,
+}
+
+/// A request that needs authentication, as far as it is understood before an earlier round adds to it.
+pub struct UiaBegin {
     /// What it wants to do.
     pub operation: UiaOperation,
-    /// The ways to be allowed to.
-    pub flows: Vec<Flow>,
     /// The account whose access token it carries.
-    pub localpart: Option<Localpart>,
-    /// What it is to change, which must stay the same for a whole session.
-    pub target: Option<UiaTargetHash>,
-    /// Where it comes from.
-    pub network: ClientNetwork,
+    pub caller: Option<Localpart>,
     /// The `session` of its `auth`.
     pub session: Option<String>,
     /// The stage of its `auth`.
     pub attempt: Option<StageAttempt>,
+    /// What it said beside `auth` and passwords, as JSON, to be remembered for later rounds.
+    pub params: Zeroizing<String>,
 }
 
-/// A stage that a client tries to complete.
-pub enum StageAttempt {
-    /// `m.login.dummy`
-    Dummy,
-    /// `m.login.password`
-    Password {
-        /// The account.
-        identifier: AccountIdentifier,
-        /// Its password.
-        password: Zeroizing<String>,
-    },
-    /// `m.login.password` without an account or without a password.
-    IncompletePassword,
-    /// A type that this server does not know.
-    Unknown,
+/// A request in its session.
+pub struct UiaRun {
+    id: String,
+    session: UiaSession,
+    kept: Kept,
+    flows: Vec<Flow>,
+    attempt: Option<StageAttempt>,
+    new_params: Zeroizing<String>,
+    first_params: Option<Zeroizing<String>>,
+}
+
+/// What a request wants, now that all of it is known.
+pub struct UiaWish {
+    /// What it is to change, which must stay the same for a whole session.
+    pub target: Option<UiaTargetHash>,
+    /// The password that it sets. Kept as a hash, and only if a session is stored in this round.
+    pub new_password: Option<Zeroizing<String>>,
+    /// Where it comes from.
+    pub network: ClientNetwork,
 }
 
 /// Whether a request may go on.
 #[derive(Debug)]
 pub enum UiaOutcome {
-    /// It may, in this session; `None`: it was authenticated at once, without one.
-    Authenticated(Option<UiaSessionHash>),
+    /// It may.
+    Authenticated(UiaProof),
     /// It needs more.
     Challenge(Challenge),
 }
 
-/// Whether a session is in the database.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kept {
-    Stored,
-    NotYet,
+/// What an authentication proved.
+#[derive(Clone, Default)]
+pub struct UiaProof {
+    /// The session; `None`: it was authenticated at once, without one.
+    pub session: Option<UiaSessionHash>,
+    /// The account whose password was right, where the request carries no access token.
+    pub account: Option<Localpart>,
+    /// The validation sessions of the stages that asked for an address.
+    pub sids: Vec<SessionId>,
+    /// The PHC string of the password that an earlier round gave.
+    pub password_hash: Option<String>,
+    /// Whether the session had its effect before: this request is a repeat.
+    pub finished: bool,
 }
 
 /// What a client must do next.
@@ -87,38 +120,67 @@ pub struct Challenge {
     pub failure: Option<StageFailure>,
 }
 
-/// Why a tried stage does not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum StageFailure {
-    /// No flow has it, or it is unknown.
-    #[error("This authentication stage is not offered here")]
-    NotOffered,
-    /// Another stage comes first.
-    #[error("Another authentication stage comes first")]
-    OutOfOrder,
-    /// It lacks something.
-    #[error("This authentication stage needs an identifier and a password")]
-    Incomplete,
-    /// Wrong account or password.
-    #[error("Wrong username or password")]
-    Forbidden,
-}
-
 /// Why a request can't be authenticated at all.
 #[derive(Debug, Error)]
 pub enum UiaError {
     /// Its session is unknown, expired, or another request's.
     #[error(transparent)]
     Session(UiaMismatch),
-    /// The stage failed otherwise.
+    /// The session holds another registration token.
+    #[error("the session holds another registration token")]
+    TokenChanged,
+    /// A password could not be checked.
     #[error(transparent)]
-    Accounts(AccountsError),
+    Password(CheckPasswordError),
     /// Too many sessions in too short a time.
     #[error("limited for {} ms", .0.as_millis())]
     Limited(Duration),
+    /// What an earlier round said does not open: a key is gone from the master key file, or the row is damaged.
+    #[error("a session's parameters do not open")]
+    Sealed(#[source] OpenError),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+/// Whether a session is in the database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Since an earlier round.
+    Before,
+    /// Since this round, whose challenge the client has not seen yet.
+    JustNow,
+    NotYet,
+}
+
+impl UiaRun {
+    /// What the first round said beside `auth` and passwords, as JSON. What a later round leaves out is taken from it.
+    pub fn params(&self) -> Option<&str> {
+        self.first_params.as_deref().map(String::as_str)
+    }
+
+    /// The account that the session made already, so that this request is a repeat.
+    pub fn registered(&self) -> Option<&Localpart> {
+        self.session.registered.as_ref()
+    }
+
+    fn proof(self) -> UiaProof {
+        let UiaSession { id_hash, proven, email_sid, msisdn_sid, password_hash, finished_at, .. } =
+            self.session;
+        UiaProof {
+            session: (self.kept != Kept::NotYet).then_some(id_hash),
+            account: proven,
+            sids: email_sid.into_iter().chain(msisdn_sid).collect(),
+            password_hash,
+            finished: finished_at.is_some(),
+        }
+    }
+}
+
+impl std::fmt::Debug for UiaProof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UiaProof").field("finished", &self.finished).finish_non_exhaustive()
+    }
 }
 
 impl Uia {
@@ -129,108 +191,98 @@ impl Uia {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         accounts: Accounts,
+        callers: Callers,
+        settings: UiaSettings,
     ) -> Self {
-        Self { storage, keyring, clock, random, accounts }
+        Self { storage, keyring, clock, random, accounts, callers, settings: Arc::new(settings) }
+    }
+
+    /// Finds the session that a request names, or begins one, which is not stored yet. A request that names none but
+    /// proves an address by the same session as one before finds the session of that one: clients ask again and again
+    /// until a link was clicked.
+    ///
+    /// # Errors
+    /// When the session does not fit, or the database fails.
+    pub async fn begin(&self, begin: UiaBegin) -> Result<UiaRun, UiaError> {
+        let flows = self.flows(begin.operation, begin.caller.as_ref()).await?;
+        let (id, session, kept) = self.find_or_begin(&begin).await?;
+        let first_params = self.open_params(&session)?;
+        let (attempt, new_params) = (begin.attempt, begin.params);
+        Ok(UiaRun { id, session, kept, flows, attempt, new_params, first_params })
     }
 
     /// Counts the stage that the request tries, and says whether it may go on. A completed stage is not checked again. A
     /// request without `auth` never may.
     ///
     /// # Errors
-    /// When its session does not fit, when too many passwords were wrong or sessions begun, when the database fails.
-    pub async fn authenticate(&self, request: UiaRequest) -> Result<UiaOutcome, UiaError> {
-        let (id, mut session, kept) = self.find_or_begin(&request).await?;
-        let mut failure = None;
-        if let Some(attempt) = &request.attempt {
-            match self.check_stage(&session, &request, attempt).await? {
-                Ok(stage) => session = self.count(session, kept, stage).await?,
-                Err(refused) => failure = Some(refused),
-            }
+    /// When it wants something else than the session's first request, when too many passwords were wrong or sessions
+    /// begun, when the database fails.
+    pub async fn authenticate(&self, mut run: UiaRun, wish: UiaWish) -> Result<UiaOutcome, UiaError> {
+        match run.kept {
+            Kept::NotYet => run.session.target = wish.target,
+            Kept::Before | Kept::JustNow if run.session.target == wish.target => {}
+            Kept::Before | Kept::JustNow => return Err(UiaError::Session(UiaMismatch::Foreign)),
         }
-        if failure.is_none() && session.progress(&request.flows) == UiaProgress::Done {
-            return Ok(UiaOutcome::Authenticated(match kept {
-                Kept::Stored => Some(session.id_hash),
-                Kept::NotYet => None,
-            }));
-        }
-        if kept == Kept::NotYet {
-            self.open(session.clone(), request.network).await?;
-        }
-        let completed = session.completed;
-        Ok(UiaOutcome::Challenge(Challenge { session: id, flows: request.flows, completed, failure }))
-    }
-
-    /// Keeps a new session. Whoever has no access token may begin only so many.
-    async fn open(&self, session: UiaSession, network: ClientNetwork) -> Result<(), UiaError> {
-        let charges = match &session.localpart {
-            Some(_) => Vec::new(),
-            None => self.accounts.limits().uia_session(&self.keyring, network),
-        };
-        let opened = self.storage.open_uia_session(session, charges, self.clock.now()).await?;
-        opened.map_err(|limited| UiaError::Limited(limited.retry_after))
-    }
-
-    /// The session that the request names, or a new one that is not stored yet.
-    async fn find_or_begin(&self, request: &UiaRequest) -> Result<(String, UiaSession, Kept), UiaError> {
-        let now = self.clock.now();
-        let (caller, target) = (request.localpart.as_ref(), request.target.as_ref());
-        if let Some(id) = &request.session {
-            let found = self.storage.find_uia_session(self.keyring.uia_session_hash(id)).await?;
-            let session = UiaSession::check(found, request.operation, caller, target, now)
-                .map_err(UiaError::Session)?;
-            return Ok((id.clone(), session, Kept::Stored));
-        }
-        let id = URL_SAFE_NO_PAD.encode(self.random.bytes::<18>());
-        let id_hash = self.keyring.uia_session_hash(&id);
-        let session = UiaSession::begin(id_hash, request.operation, request.localpart.clone(), now);
-        Ok((id, UiaSession { target: request.target, ..session }, Kept::NotYet))
-    }
-
-    async fn check_stage(
-        &self,
-        session: &UiaSession,
-        request: &UiaRequest,
-        attempt: &StageAttempt,
-    ) -> Result<Result<Stage, StageFailure>, UiaError> {
-        let stage = match attempt {
-            StageAttempt::Dummy => Stage::Dummy,
-            StageAttempt::Password { .. } | StageAttempt::IncompletePassword => Stage::Password,
-            StageAttempt::Unknown => return Ok(Err(StageFailure::NotOffered)),
-        };
-        if session.has_completed(stage) {
-            return Ok(Ok(stage));
-        }
-        match session.may_try(stage, &request.flows) {
-            Ok(()) => {}
-            Err(StageRefusal::NotOffered) => return Ok(Err(StageFailure::NotOffered)),
-            Err(StageRefusal::OutOfOrder) => return Ok(Err(StageFailure::OutOfOrder)),
-        }
-        match attempt {
-            StageAttempt::Dummy | StageAttempt::Unknown => Ok(Ok(stage)),
-            StageAttempt::IncompletePassword => Ok(Err(StageFailure::Incomplete)),
-            StageAttempt::Password { identifier, password } => {
-                // A password proves the account whose token asks, and no other.
-                let Some(caller) = &request.localpart else { return Ok(Err(StageFailure::Forbidden)) };
-                let password = password.clone();
-                match self.accounts.check_password(caller, identifier, password, request.network).await {
-                    Ok(()) => Ok(Ok(stage)),
-                    Err(AccountsError::Forbidden) => Ok(Err(StageFailure::Forbidden)),
-                    Err(error) => Err(UiaError::Accounts(error)),
+        let failure = match run.attempt.take() {
+            Some(attempt) => {
+                if attempt.needs_a_stored_session() {
+                    self.keep(&mut run, &wish).await?;
                 }
+                self.try_stage(&mut run, attempt, wish.network).await?
             }
+            None => None,
+        };
+        if failure.is_none() && run.session.progress(&run.flows) == UiaProgress::Done {
+            return Ok(UiaOutcome::Authenticated(run.proof()));
         }
+        self.keep(&mut run, &wish).await?;
+        let UiaRun { id: session, flows, session: UiaSession { completed, .. }, .. } = run;
+        Ok(UiaOutcome::Challenge(Challenge { session, flows, completed, failure }))
     }
 
-    async fn count(&self, session: UiaSession, kept: Kept, stage: Stage) -> Result<UiaSession, UiaError> {
-        if session.has_completed(stage) {
-            return Ok(session);
+    /// The session that the request names or its proof of an address leads to, or a new one that is not stored yet.
+    async fn find_or_begin(&self, begin: &UiaBegin) -> Result<(String, UiaSession, Kept), UiaError> {
+        let caller = begin.caller.as_ref();
+        if let Some(id) = &begin.session {
+            let session = self.find(id, begin.operation, caller).await?;
+            return Ok((id.clone(), session, Kept::Before));
         }
-        match kept {
-            Kept::NotYet => Ok(session.complete(stage)),
-            Kept::Stored => {
-                let completed = self.storage.complete_uia_stage(session.id_hash, stage).await?;
-                completed.ok_or(UiaError::Session(UiaMismatch::Unknown))
-            }
-        }
+        let derived = begin
+            .attempt
+            .as_ref()
+            .and_then(StageAttempt::creds)
+            .map(|(sid, secret)| self.keyring.derived_uia_session(begin.operation, caller, &sid, secret));
+        let id = match derived {
+            Some(id) => match self.storage.find_uia_session(self.keyring.uia_session_hash(&id)).await? {
+                None => id,
+                Some(session) if self.clock.now() <= session.expires_at => {
+                    return Ok((id, session, Kept::Before));
+                }
+                // Its row stays until the janitor comes, so this one takes another name.
+                Some(_) => self.random_id(),
+            },
+            None => self.random_id(),
+        };
+        let id_hash = self.keyring.uia_session_hash(&id);
+        let session = UiaSession::begin(id_hash, begin.operation, begin.caller.clone(), self.clock.now());
+        Ok((id, session, Kept::NotYet))
+    }
+
+    /// The session of that id, if it counts for this.
+    async fn find(
+        &self,
+        id: &str,
+        operation: UiaOperation,
+        caller: Option<&Localpart>,
+    ) -> Result<UiaSession, UiaError> {
+        let found = self.storage.find_uia_session(self.keyring.uia_session_hash(id)).await?;
+        // What it is to change is compared once all of the request is known.
+        let target = found.as_ref().and_then(|session| session.target);
+        UiaSession::check(found, operation, caller, target.as_ref(), self.clock.now())
+            .map_err(UiaError::Session)
+    }
+
+    fn random_id(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.random.bytes::<18>())
     }
 }

@@ -9,8 +9,10 @@ mod error;
 mod keys;
 mod limits;
 mod log;
-
+mod login;
+mod notices;
 mod outbox;
+mod passwords;
 mod privacy;
 mod public_url;
 mod registration;
@@ -21,7 +23,10 @@ mod sms;
 mod source;
 mod storage;
 mod templates;
+mod terms;
+mod threepids;
 mod validation;
+mod well_known;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -34,7 +39,10 @@ pub use self::error::{ConfigError, Problem};
 pub use self::keys::KeysConfig;
 pub use self::limits::LimitsConfig;
 pub use self::log::{LogConfig, LogFormat};
+pub use self::login::LoginConfig;
+pub use self::notices::NoticesConfig;
 pub use self::outbox::OutboxConfig;
+pub use self::passwords::{CharacterClass, PasswordsConfig};
 pub use self::privacy::PrivacyConfig;
 pub use self::public_url::{PublicUrl, PublicUrlError};
 pub use self::registration::{RegistrationConfig, Stage};
@@ -44,7 +52,10 @@ pub use self::server::ServerConfig;
 pub use self::sms::{Countries, HttpMethod, SmsConfig, SmsHttpConfig, StatusRange};
 pub use self::storage::{Migrate, PostgresUrl, StorageConfig, StorageUrl, StorageUrlError};
 pub use self::templates::TemplatesConfig;
+pub use self::terms::{PolicyConfig, PolicyLinkConfig, TermsConfig};
+pub use self::threepids::{DeprecatedAdd, ThreepidsConfig};
 pub use self::validation::ValidationConfig;
+pub use self::well_known::WellKnownConfig;
 
 use self::error::Problems;
 use self::source::Source;
@@ -65,6 +76,24 @@ pub struct Config {
     /// Whether and how people make accounts.
     #[serde(default)]
     pub registration: RegistrationConfig,
+    /// The policies that people accept when they register.
+    #[serde(default)]
+    pub terms: TermsConfig,
+    /// How long access tokens are good.
+    #[serde(default)]
+    pub login: LoginConfig,
+    /// Which passwords are good enough, and what users may do with them.
+    #[serde(default)]
+    pub passwords: PasswordsConfig,
+    /// What users may do with the addresses of their accounts.
+    #[serde(default)]
+    pub threepids: ThreepidsConfig,
+    /// What the addresses of an account hear of changes to it.
+    #[serde(default)]
+    pub notices: NoticesConfig,
+    /// How clients find the node from its name.
+    #[serde(default)]
+    pub well_known: WellKnownConfig,
     /// What the node lets strangers find out.
     #[serde(default)]
     pub privacy: PrivacyConfig,
@@ -127,7 +156,10 @@ impl Config {
         self.server.check(&mut problems);
         self.storage.check(&mut problems);
         self.keys.check(&mut problems);
-        self.registration.check(&mut problems);
+        self.registration.check(self, &mut problems);
+        self.terms.check(&mut problems);
+        self.login.check(&mut problems);
+        self.passwords.check(&mut problems);
         if let Some(email) = &self.email {
             email.check(&mut problems);
         }
@@ -172,6 +204,12 @@ impl Config {
             storage: StorageConfig::new(StorageUrl::Sqlite(folder.join("countersign.db"))),
             keys: KeysConfig { master_key_file: folder.join("master.key") },
             registration: RegistrationConfig { enabled: true, ..RegistrationConfig::default() },
+            login: LoginConfig::default(),
+            passwords: PasswordsConfig::default(),
+            threepids: ThreepidsConfig::default(),
+            notices: NoticesConfig::default(),
+            well_known: WellKnownConfig::default(),
+            terms: TermsConfig::default(),
             privacy: PrivacyConfig::default(),
             email: Some(EmailConfig::inbox()),
             sms: Some(SmsConfig::inbox()),

@@ -14,6 +14,7 @@ mod submit_token;
 use std::{sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
+use countersign_api::uia::TermsParams;
 use countersign_service::{AccountThreepids, Accounts, Callers, Confirmations, Health, Inbox, Uia, Verifier};
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +63,10 @@ pub struct AppParts {
 pub struct HttpSettings {
     /// Whether people may make accounts.
     pub registration: Registration,
+    /// The policies that people accept when they register.
+    pub terms: TermsParams,
+    /// What else the operator has switched on or off.
+    pub offers: Offers,
     /// The peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The largest request body, in bytes.
@@ -70,13 +75,35 @@ pub struct HttpSettings {
     pub request_timeout: Duration,
 }
 
+/// What the operator has switched on or off.
+#[derive(Clone, Debug)]
+pub struct Offers {
+    /// Whether users may add addresses to their accounts, and delete them.
+    pub threepid_changes: bool,
+    /// Whether the deprecated `POST /account/3pid` adds an address.
+    pub deprecated_add: bool,
+    /// Whether users may change and reset passwords.
+    pub password_changes: bool,
+    /// Whether users may deactivate their accounts.
+    pub deactivation: bool,
+}
+
 /// Whether people may make accounts.
 #[derive(Clone, Debug)]
 pub enum Registration {
-    /// They may, by one of these ways.
-    Open(Vec<countersign_core::Flow>),
+    /// They may.
+    Open(PasswordNeeded),
     /// They may not.
     Closed,
+}
+
+/// Whether an account needs a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordNeeded {
+    /// It does.
+    Yes,
+    /// It may do without.
+    No,
 }
 
 impl AppState {
@@ -87,6 +114,10 @@ impl AppState {
 
     pub(crate) fn settings(&self) -> &HttpSettings {
         &self.0.settings
+    }
+
+    pub(crate) fn uia(&self) -> &Uia {
+        &self.0.uia
     }
 
     pub(crate) fn shield(&self) -> Option<&Shield> {

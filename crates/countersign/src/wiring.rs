@@ -1,5 +1,6 @@
 //! Builds a node from its configuration: the one place that knows storage backends and transports by name.
 
+mod authentication;
 mod database;
 mod settings;
 mod transports;
@@ -18,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::database::migrate;
 use self::{
+    authentication::{accounts_settings, uia_settings},
     database::Database,
     settings::{
-        http_settings, limits, retention, shield_settings, verifier_settings, wants_inbox, worker_settings,
+        http_settings, retention, shield_settings, verifier_settings, wants_inbox, worker_settings,
     },
     transports::{email_transport, sms_gateway},
 };
@@ -83,16 +85,15 @@ impl Node {
         let pages =
             Arc::new(Pages::load(pages_folder, &config.server.name).context("templates.pages_folder")?);
         let inbox = wants_inbox(config).then(Inbox::new);
-        let limits = limits(&config.limits);
 
         let accounts = Accounts::new(
             storage.clone(),
             keyring.clone(),
             clock.clone(),
             random.clone(),
-            config.server.name.clone(),
-            limits,
+            accounts_settings(config),
         );
+        let callers = Callers::Here(accounts.clone());
         let sid_in_next_link =
             if config.validation.append_sid { SidInNextLink::Appended } else { SidInNextLink::Omitted };
         let state = AppState::new(AppParts {
@@ -112,9 +113,17 @@ impl Node {
                 sid_in_next_link,
             ),
             accounts: accounts.clone(),
-            callers: Callers::Here(accounts.clone()),
+            callers: callers.clone(),
             threepids: AccountThreepids::new(storage.clone(), keyring.clone(), clock.clone(), random.clone()),
-            uia: Uia::new(storage.clone(), keyring.clone(), clock.clone(), random.clone(), accounts.clone()),
+            uia: Uia::new(
+                storage.clone(),
+                keyring.clone(),
+                clock.clone(),
+                random.clone(),
+                accounts.clone(),
+                callers,
+                uia_settings(config),
+            ),
             health: Health::new(storage.clone()),
             pages,
             inbox: inbox.clone(),

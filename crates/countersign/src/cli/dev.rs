@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use countersign_core::{ClientNetwork, Language, MasterKeys, Random};
 use countersign_service::{
-    AccountIdentifier, Accounts, AccountsError, LogInRequest, NewDevice, RegisterError, RegisterRequest,
-    RequestContext, SystemRandom,
+    AccountIdentifier, Accounts, AccountsError, LogInRequest, NewDevice, NewPassword, RegisterError,
+    RegisterRequest, RequestContext, SystemRandom, UiaProof, WithRefresh,
 };
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
@@ -130,9 +130,10 @@ async fn made_up_user(accounts: &Accounts, folder: &Path) -> Result<DevUser> {
             let request = RegisterRequest {
                 context: context.clone(),
                 localpart: Some(localpart),
-                password: password.clone(),
+                password: NewPassword::Plain(password.clone()),
                 device: None,
-                uia_session: None,
+                refresh: WithRefresh::No,
+                proof: UiaProof::default(),
             };
             accounts.register(request).await?;
         }

@@ -36,7 +36,12 @@ pub struct LimitsConfig {
     pub registrations_per_network_per_hour: NonZeroU32,
     /// Questions from one network in a minute whether a username is free.
     pub name_checks_per_network_per_minute: NonZeroU32,
-    /// Authentications that one network begins in an hour without an access token: first rounds of registrations.
+    /// Questions from one network in a minute whether a registration token is valid.
+    pub token_checks_per_network_per_minute: NonZeroU32,
+    /// Access tokens that one network refreshes in a minute.
+    pub refreshes_per_network_per_minute: NonZeroU32,
+    /// Authentications that one network begins in an hour without an access token: first rounds of registrations and of
+    /// password resets.
     pub uia_sessions_per_network_per_hour: NonZeroU32,
     /// Requests of any kind from one network in a second, counted by each process for itself, in memory.
     pub shield_requests_per_second: NonZeroU32,
@@ -60,6 +65,8 @@ impl Default for LimitsConfig {
             login_failures_per_account_per_hour: count(200),
             registrations_per_network_per_hour: count(20),
             name_checks_per_network_per_minute: count(60),
+            token_checks_per_network_per_minute: count(6),
+            refreshes_per_network_per_minute: count(60),
             uia_sessions_per_network_per_hour: count(60),
             shield_requests_per_second: count(50),
             shield_burst: count(200),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::Problems;
+use super::{Config, error::Problems};
 
 /// Whether and how people make accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -13,6 +13,8 @@ pub struct RegistrationConfig {
     /// The ways to register, each a list of the stages that it takes
     /// ([spec](https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api)).
     pub flows: Vec<Vec<Stage>>,
+    /// Whether an account needs a password.
+    pub password_required: bool,
 }
 
 /// A stage of user-interactive authentication.
@@ -21,19 +23,47 @@ pub enum Stage {
     /// Nothing to prove.
     #[serde(rename = "m.login.dummy")]
     Dummy,
+    /// An e-mail address.
+    #[serde(rename = "m.login.email.identity")]
+    EmailIdentity,
+    /// A phone number.
+    #[serde(rename = "m.login.msisdn")]
+    Msisdn,
+    /// A registration token.
+    #[serde(rename = "m.login.registration_token")]
+    RegistrationToken,
+    /// The policies of `[terms]`.
+    #[serde(rename = "m.login.terms")]
+    Terms,
 }
 
 impl Default for RegistrationConfig {
     fn default() -> Self {
-        Self { enabled: false, flows: vec![vec![Stage::Dummy]] }
+        Self { enabled: false, flows: vec![vec![Stage::Dummy]], password_required: true }
     }
 }
 
 impl RegistrationConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+    pub(super) fn check(&self, config: &Config, problems: &mut Problems) {
+        const KEY: &str = "registration.flows";
         if self.flows.is_empty() || self.flows.iter().any(Vec::is_empty) {
             let message = "needs at least one flow, and each flow a stage, such as [[\"m.login.dummy\"]]";
-            problems.add("registration.flows", message);
+            problems.add(KEY, message);
+        }
+        let twice = |flow: &Vec<Stage>| (1..flow.len()).any(|at| flow[..at].contains(&flow[at]));
+        if self.flows.iter().any(twice) {
+            problems.add(KEY, "a flow has the same stage twice");
+        }
+        let uses = |stage| self.flows.iter().any(|flow| flow.contains(&stage));
+        let needs = [
+            (Stage::EmailIdentity, config.email.is_some(), "m.login.email.identity needs [email]"),
+            (Stage::Msisdn, config.sms.is_some(), "m.login.msisdn needs [sms]"),
+            (Stage::Terms, !config.terms.0.is_empty(), "m.login.terms needs a policy in [terms]"),
+        ];
+        for (stage, is_there, message) in needs {
+            if uses(stage) && !is_there {
+                problems.add(KEY, message);
+            }
         }
     }
 }

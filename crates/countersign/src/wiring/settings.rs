@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use countersign_core::{CodePolicy, InUsePolicy, Medium, NextLinkPolicy, Rate, RetryPolicy, Stage};
+use countersign_core::{CodePolicy, InUsePolicy, Medium, NextLinkPolicy, Rate, RetryPolicy};
 use countersign_service::{Limits, Links, VerifierSettings, WorkerSettings};
 use countersign_storage::Retention;
 
+use super::authentication::terms;
 use crate::{
     config::{self, Config, LimitsConfig, Transport},
-    http::{HttpSettings, Offers, Registration, ShieldSettings},
+    http::{HttpSettings, Offers, PasswordNeeded, Registration, ShieldSettings},
 };
 
 pub(super) fn wants_inbox(config: &Config) -> bool {
@@ -19,17 +20,12 @@ pub(super) fn wants_inbox(config: &Config) -> bool {
 
 pub(super) fn verifier_settings(config: &Config) -> VerifierSettings {
     let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
-    let media =
-        [config.email.is_some().then_some(Medium::Email), config.sms.is_some().then_some(Medium::Msisdn)];
     let hosts = &config.validation.next_link_hosts;
     VerifierSettings {
         server_name: config.server.name.clone(),
         links: Links::new(config.server.public_url.as_str()),
-        media: media.into_iter().flatten().collect(),
-        sms_countries: config.sms.as_ref().and_then(|sms| match &sms.countries {
-            config::Countries::All => None,
-            config::Countries::Only(countries) => Some(countries.clone()),
-        }),
+        media: media(config),
+        sms_countries: sms_countries(config),
         codes: CodePolicy {
             email_purposes: config.email.as_ref().map(|email| email.code_for.clone()).unwrap_or_default(),
             email_lifetime: config.email.as_ref().map_or(minutes(30), |email| email.code_lifetime),
@@ -43,6 +39,21 @@ pub(super) fn verifier_settings(config: &Config) -> VerifierSettings {
         in_use: if config.privacy.hide_accounts { InUsePolicy::Hide } else { InUsePolicy::Tell },
         limits: limits(&config.limits),
     }
+}
+
+/// The media that messages can be sent by.
+pub(super) fn media(config: &Config) -> Vec<Medium> {
+    let media =
+        [config.email.is_some().then_some(Medium::Email), config.sms.is_some().then_some(Medium::Msisdn)];
+    media.into_iter().flatten().collect()
+}
+
+/// The countries that SMS go to; `None`: all.
+pub(super) fn sms_countries(config: &Config) -> Option<Vec<String>> {
+    config.sms.as_ref().and_then(|sms| match &sms.countries {
+        config::Countries::All => None,
+        config::Countries::Only(countries) => Some(countries.clone()),
+    })
 }
 
 pub(super) fn limits(config: &LimitsConfig) -> Limits {
@@ -63,6 +74,8 @@ pub(super) fn limits(config: &LimitsConfig) -> Limits {
         misses_per_account_and_network: rate(config.login_failures_per_account_and_network_per_hour, HOUR),
         registrations: rate(config.registrations_per_network_per_hour, HOUR),
         name_checks: rate(config.name_checks_per_network_per_minute, MINUTE),
+        token_checks: rate(config.token_checks_per_network_per_minute, MINUTE),
+        refreshes: rate(config.refreshes_per_network_per_minute, MINUTE),
         uia_sessions: rate(config.uia_sessions_per_network_per_hour, HOUR),
     }
 }
@@ -72,18 +85,14 @@ pub(super) fn shield_settings(config: &LimitsConfig) -> ShieldSettings {
 }
 
 pub(super) fn http_settings(config: &Config) -> HttpSettings {
-    let registration = if config.registration.enabled {
-        let stage = |stage: &config::Stage| match stage {
-            config::Stage::Dummy => Stage::Dummy,
-        };
-        Registration::Open(
-            config.registration.flows.iter().map(|flow| flow.iter().map(stage).collect()).collect(),
-        )
-    } else {
-        Registration::Closed
+    let registration = match (config.registration.enabled, config.registration.password_required) {
+        (true, true) => Registration::Open(PasswordNeeded::Yes),
+        (true, false) => Registration::Open(PasswordNeeded::No),
+        (false, _) => Registration::Closed,
     };
     HttpSettings {
         registration,
+        terms: terms(config),
         offers: Offers {
             threepid_changes: config.threepids.changes,
             deprecated_add: config.threepids.deprecated_add == config::DeprecatedAdd::Add,

@@ -1,18 +1,21 @@
 //! `/register` and `/register/available`.
 
 use axum::{Json, extract::State};
-use countersign_api::client::register::{
-    AvailabilityQuery, AvailabilityResponse, RegisterQuery, RegisterRequest, RegisterResponse,
+use countersign_api::{
+    client::register::{
+        AvailabilityQuery, AvailabilityResponse, RegisterQuery, RegisterRequest, RegisterResponse,
+    },
+    object::{FromObject, Object},
 };
-use countersign_core::{Flow, UiaOperation};
-use countersign_service::{self as service, Accounts, NewDevice, Uia};
+use countersign_core::{Localpart, UiaOperation};
+use countersign_service::{
+    self as service, Accounts, NewAccount, NewDevice, NewPassword, RequestContext, UiaRun, UiaWish,
+    WithRefresh,
+};
 use zeroize::Zeroizing;
 
-use super::{
-    ClientError, MatrixJson, MatrixQuery,
-    uia::{Operation, authenticate},
-};
-use crate::http::{AppState, Registration, extract::Context};
+use super::{ClientError, MatrixJson, MatrixQuery, uia};
+use crate::http::{AppState, PasswordNeeded, Registration, extract::Context};
 
 /// `GET /register/available`
 /// ([spec](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3registeravailable))
@@ -22,7 +25,7 @@ pub(in crate::http) async fn check_availability(
     Context(context): Context,
     MatrixQuery(query): MatrixQuery<AvailabilityQuery>,
 ) -> Result<Json<AvailabilityResponse>, ClientError> {
-    open_flows(&state)?;
+    open(&state)?;
     accounts.check_username_for(context.network, &query.username, None).await?;
     Ok(Json(AvailabilityResponse { available: true }))
 }
@@ -31,49 +34,69 @@ pub(in crate::http) async fn check_availability(
 pub(in crate::http) async fn register(
     State(state): State<AppState>,
     State(accounts): State<Accounts>,
-    State(uia): State<Uia>,
     Context(context): Context,
     MatrixQuery(query): MatrixQuery<RegisterQuery>,
-    MatrixJson(body): MatrixJson<RegisterRequest>,
+    MatrixJson(mut body): MatrixJson<Object>,
 ) -> Result<Json<RegisterResponse>, ClientError> {
     check_kind(query.kind.as_deref())?;
-    let flows = open_flows(&state)?;
+    let password_needed = open(&state)?;
+    let run = uia::begin(&state, UiaOperation::Register, None, &mut body).await?;
+    let body = RegisterRequest::from_object(body)?;
+    let localpart = localpart(&accounts, &context, &run, body.username.as_deref()).await?;
     let device = NewDevice::parse(body.device_id.as_deref(), body.initial_device_display_name)?;
-    body.password.as_deref().map(|password| accounts.check_new_password(password)).transpose()?;
-    let session = body.auth.as_ref().and_then(|auth| auth.session.as_deref());
-    let localpart = match &body.username {
-        Some(username) => Some(accounts.check_username_for(context.network, username, session).await?),
-        None => None,
-    };
-    let operation = Operation {
-        network: context.network,
-        operation: UiaOperation::Register,
-        flows,
-        localpart: None,
-        target: None,
-    };
-    let uia_session = authenticate(&uia, body.auth, operation).await?;
+    let password = body.password.map(Zeroizing::new);
+    if let Some(password) = &password {
+        accounts.check_new_password(password, localpart.as_ref())?;
+    }
+    let wish = UiaWish { target: None, new_password: password.clone(), network: context.network };
+    let proof = uia::authenticate(&state, run, wish).await?;
+    let password = NewPassword::of(password, proof.password_hash.as_deref());
     // Only now: a first request without a password still learns the flows.
-    let password = body.password.ok_or_else(|| ClientError::missing_param("password"))?;
+    if let (NewPassword::None, PasswordNeeded::Yes) = (&password, password_needed) {
+        return Err(ClientError::missing_param("password"));
+    }
     let request = service::RegisterRequest {
         context,
         localpart,
-        password: Zeroizing::new(password),
+        password,
         device: (body.inhibit_login != Some(true)).then_some(device),
-        uia_session,
+        refresh: if body.refresh_token == Some(true) { WithRefresh::Yes } else { WithRefresh::No },
+        proof,
     };
-    let registered = accounts.register(request).await?;
-    let (access_token, device_id) = registered
-        .login
-        .map(|login| (login.access_token.to_string(), login.device_id.as_str().to_owned()))
-        .unzip();
-    Ok(Json(RegisterResponse {
-        user_id: registered.user_id.to_string(),
+    Ok(Json(registered(accounts.register(request).await?)))
+}
+
+fn registered(NewAccount { user_id, login }: NewAccount) -> RegisterResponse {
+    let (access_token, device_id) =
+        login.map(|login| (login.access_token.to_string(), login.device_id.as_str().to_owned())).unzip();
+    RegisterResponse {
+        user_id: user_id.to_string(),
         access_token,
         device_id,
         refresh_token: None,
         expires_in_ms: None,
-    }))
+    }
+}
+
+/// The wanted name, checked. A later round with the name of the first is not charged for asking again: clients ask until
+/// a link is clicked. Whether it is free still decides itself when the account is made.
+async fn localpart(
+    accounts: &Accounts,
+    context: &RequestContext,
+    run: &UiaRun,
+    username: Option<&str>,
+) -> Result<Option<Localpart>, ClientError> {
+    let Some(username) = username else { return Ok(None) };
+    let earlier = match run.params() {
+        Some(params) => RegisterRequest::from_object(Object::parse(params.as_bytes())?)?.username,
+        None => None,
+    };
+    let localpart = if earlier.as_deref() == Some(username) {
+        accounts.parse_username(username)?
+    } else {
+        accounts.check_username_for(context.network, username, run.registered()).await?
+    };
+    Ok(Some(localpart))
 }
 
 fn check_kind(kind: Option<&str>) -> Result<(), ClientError> {
@@ -84,9 +107,9 @@ fn check_kind(kind: Option<&str>) -> Result<(), ClientError> {
     }
 }
 
-fn open_flows(state: &AppState) -> Result<Vec<Flow>, ClientError> {
-    match &state.settings().registration {
-        Registration::Open(flows) => Ok(flows.clone()),
+fn open(state: &AppState) -> Result<PasswordNeeded, ClientError> {
+    match state.settings().registration {
+        Registration::Open(password_needed) => Ok(password_needed),
         Registration::Closed => Err(ClientError::forbidden("Registration is closed on this server")),
     }
 }

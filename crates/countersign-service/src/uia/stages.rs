@@ -1,0 +1,167 @@
+//! The flows of each operation, and what each stage takes.
+
+use countersign_core::{
+    ClientNetwork, ClientSecret, Flow, Localpart, Medium, SessionId, Stage, StageProof, StageRefusal,
+    UiaMismatch, UiaOperation, ValidationSession,
+};
+use countersign_storage::TokenReserved;
+use zeroize::Zeroizing;
+
+use super::{Kept, StageAttempt, StageFailure, Uia, UiaError, UiaRun};
+use crate::{AccountIdentifier, CheckPasswordError};
+
+impl Uia {
+    /// The ways to do something. An account without a password proves one of its addresses in its place.
+    pub(super) async fn flows(
+        &self,
+        operation: UiaOperation,
+        caller: Option<&Localpart>,
+    ) -> Result<Vec<Flow>, UiaError> {
+        let password = || vec![vec![Stage::Password]];
+        let has_password = match caller {
+            Some(localpart) => self.callers.has_password(localpart).await?,
+            None => false,
+        };
+        Ok(match (operation, caller) {
+            (UiaOperation::Register, _) => self.settings.register.clone(),
+            (UiaOperation::Deactivate, None) => password(),
+            (UiaOperation::ChangePassword, Some(_)) if has_password => {
+                [password(), self.threepid_flows()].concat()
+            }
+            (UiaOperation::AddThreepid | UiaOperation::Deactivate, _) if has_password => password(),
+            (UiaOperation::ChangePassword | UiaOperation::AddThreepid | UiaOperation::Deactivate, _) => {
+                self.threepid_flows()
+            }
+        })
+    }
+
+    fn threepid_flows(&self) -> Vec<Flow> {
+        let stages = [(Medium::Email, Stage::EmailIdentity), (Medium::Msisdn, Stage::Msisdn)];
+        let supported = |(medium, _): &(Medium, Stage)| self.settings.media.contains(medium);
+        stages.into_iter().filter(supported).map(|(_, stage)| vec![stage]).collect()
+    }
+
+    /// Tries a stage and counts it. Answers why it does not count.
+    pub(super) async fn try_stage(
+        &self,
+        run: &mut UiaRun,
+        attempt: StageAttempt,
+        network: ClientNetwork,
+    ) -> Result<Option<StageFailure>, UiaError> {
+        let Some(stage) = attempt.stage() else { return Ok(Some(StageFailure::NotOffered)) };
+        if run.session.has_completed(stage) {
+            self.check_same_token(run, &attempt)?;
+            return Ok(None);
+        }
+        match run.session.may_try(stage, &run.flows) {
+            Ok(()) => {}
+            Err(StageRefusal::NotOffered) => return Ok(Some(StageFailure::NotOffered)),
+            Err(StageRefusal::OutOfOrder) => return Ok(Some(StageFailure::OutOfOrder)),
+        }
+        let checked = match attempt {
+            StageAttempt::Dummy => Ok(StageProof::Nothing),
+            StageAttempt::Terms if run.kept == Kept::Before => Ok(StageProof::Nothing),
+            StageAttempt::Terms => Err(StageFailure::TermsNotShown),
+            StageAttempt::Password { identifier, password } => {
+                self.check_password(run.session.localpart.as_ref(), identifier, password, network).await?
+            }
+            StageAttempt::Threepid { sid, client_secret, .. } => {
+                self.check_threepid(run, stage, sid, &client_secret).await?
+            }
+            StageAttempt::RegistrationToken(token) => return self.reserve_token(run, &token).await,
+            StageAttempt::Incomplete(_) => Err(StageFailure::Incomplete),
+            StageAttempt::Unknown => Err(StageFailure::NotOffered),
+        };
+        match checked {
+            Ok(proof) => self.count(run, stage, proof).await.map(|()| None),
+            Err(failure) => Ok(Some(failure)),
+        }
+    }
+
+    async fn count(&self, run: &mut UiaRun, stage: Stage, proof: StageProof) -> Result<(), UiaError> {
+        run.session = match run.kept {
+            Kept::NotYet => run.session.complete(stage, &proof),
+            Kept::Before | Kept::JustNow => {
+                let completed = self.storage.complete_uia_stage(run.session.id_hash, stage, proof).await?;
+                completed.ok_or(UiaError::Session(UiaMismatch::Unknown))?
+            }
+        };
+        Ok(())
+    }
+
+    /// A password proves the account whose token asks, and no other; without a token, the account that it names.
+    async fn check_password(
+        &self,
+        caller: Option<&Localpart>,
+        identifier: AccountIdentifier,
+        password: Zeroizing<String>,
+        network: ClientNetwork,
+    ) -> Result<Result<StageProof, StageFailure>, UiaError> {
+        let checked = match caller {
+            Some(caller) => {
+                let checked = self.callers.check_password(caller, &identifier, password, network).await;
+                checked.map(|()| StageProof::Nothing)
+            }
+            None => {
+                let checked = self.accounts.check_password_of(&identifier, password, network).await;
+                checked.map(StageProof::Account).map_err(CheckPasswordError::from)
+            }
+        };
+        match checked {
+            Ok(proof) => Ok(Ok(proof)),
+            Err(CheckPasswordError::Forbidden) => Ok(Err(StageFailure::Forbidden)),
+            Err(
+                error @ (CheckPasswordError::Limited(_)
+                | CheckPasswordError::Unreachable(_)
+                | CheckPasswordError::Storage(_)),
+            ) => Err(UiaError::Password(error)),
+        }
+    }
+
+    /// A validation session proves an address for its own purpose, and only the address of the account whose token asks.
+    async fn check_threepid(
+        &self,
+        run: &UiaRun,
+        stage: Stage,
+        sid: Option<SessionId>,
+        client_secret: &ClientSecret,
+    ) -> Result<Result<StageProof, StageFailure>, UiaError> {
+        let (Some(medium), Some(sid)) = (stage.medium(), sid) else { return Ok(Err(StageFailure::Unproven)) };
+        let session = self.storage.find_session(sid).await?;
+        let secret = self.keyring.client_secret_hash(client_secret);
+        let purpose = run.session.operation.threepid_purpose();
+        let now = self.clock.now();
+        let Ok(session) = ValidationSession::proves(session.as_ref(), &secret, purpose, medium, now) else {
+            return Ok(Err(StageFailure::Unproven));
+        };
+        if let Some(caller) = &run.session.localpart {
+            let owner = self.storage.find_threepid_owner(session.address_hash).await?;
+            if owner.as_ref() != Some(caller) {
+                return Ok(Err(StageFailure::Unproven));
+            }
+        }
+        Ok(Ok(StageProof::Threepid(sid)))
+    }
+
+    async fn reserve_token(&self, run: &mut UiaRun, token: &str) -> Result<Option<StageFailure>, UiaError> {
+        let hash = self.keyring.registration_token_hash(token);
+        let reserved =
+            self.storage.reserve_registration_token(run.session.id_hash, hash, self.clock.now()).await?;
+        match reserved {
+            TokenReserved::Reserved(session) => {
+                run.session = session;
+                Ok(None)
+            }
+            TokenReserved::Invalid => Ok(Some(StageFailure::TokenInvalid)),
+            TokenReserved::Changed => Err(UiaError::TokenChanged),
+            TokenReserved::SessionGone => Err(UiaError::Session(UiaMismatch::Unknown)),
+        }
+    }
+
+    /// A completed stage is not checked again, but a session has one token.
+    fn check_same_token(&self, run: &UiaRun, attempt: &StageAttempt) -> Result<(), UiaError> {
+        let StageAttempt::RegistrationToken(token) = attempt else { return Ok(()) };
+        let hash = self.keyring.registration_token_hash(token);
+        if run.session.registration_token == Some(hash) { Ok(()) } else { Err(UiaError::TokenChanged) }
+    }
+}

@@ -1,0 +1,68 @@
+//! `[terms]`: the policies that people accept when they register.
+
+use std::collections::BTreeMap;
+
+use countersign_core::{Language, TermsVersion};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::error::Problems;
+
+/// The policies that people accept when they register, by name. They are asked by the stage `m.login.terms`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct TermsConfig(pub BTreeMap<String, PolicyConfig>);
+
+/// One policy.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// The version; a new one is asked of new accounts only.
+    pub version: String,
+    /// Where it stands, by language.
+    pub links: BTreeMap<String, PolicyLinkConfig>,
+}
+
+/// A policy in one language.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyLinkConfig {
+    /// What it is called.
+    pub name: String,
+    /// Where it stands.
+    pub url: String,
+}
+
+impl TermsConfig {
+    /// The policies and their versions.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = TermsVersion> {
+        self.0.iter().filter_map(|(policy, config)| TermsVersion::parse(policy, &config.version).ok())
+    }
+
+    pub(super) fn check(&self, problems: &mut Problems) {
+        for (policy, config) in &self.0 {
+            if let Err(error) = TermsVersion::parse(policy, &config.version) {
+                problems.add("terms", format!("{policy}: {error}"));
+            }
+            if config.links.is_empty() {
+                problems.add("terms", format!("{policy}: needs a link in at least one language"));
+            }
+            for (language, link) in &config.links {
+                config_link(policy, language, link, problems);
+            }
+        }
+    }
+}
+
+/// `version` would stand beside the languages on the wire, so no language may have that name; it is none anyway.
+fn config_link(policy: &str, language: &str, link: &PolicyLinkConfig, problems: &mut Problems) {
+    if Language::parse(language).is_none() || language == "version" {
+        problems.add("terms", format!("{policy}: {language} is not a language, such as en or pt-BR"));
+    }
+    if link.name.trim().is_empty() {
+        problems.add("terms", format!("{policy}: the name of the link in {language} is empty"));
+    }
+    if !Url::parse(&link.url).is_ok_and(|url| matches!(url.scheme(), "https" | "http")) {
+        problems.add("terms", format!("{policy}: the url in {language} is not a web address"));
+    }
+}
