@@ -4,17 +4,21 @@
 //! trying again is the outbox worker's part. Nothing here touches storage.
 
 pub mod email;
+pub mod homeserver;
 pub mod inbox;
 mod markup;
 mod outcome;
+mod peer;
 mod secret;
 pub mod sms;
 pub mod templates;
+mod tls;
 
 pub use self::{
     email::{EmailMessage, EmailTransport},
     inbox::Inbox,
     outcome::{Accepted, SendError},
+    peer::{PeerError, PeerSettings, PeerSettingsError},
     secret::Secret,
     sms::{SmsGateway, SmsMessage},
     templates::Templates,

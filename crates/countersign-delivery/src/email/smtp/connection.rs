@@ -9,11 +9,7 @@ use lettre::transport::smtp::{
     extension::{ClientId, Extension},
     response::Response,
 };
-use rustls::{
-    ClientConfig,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
-use rustls_platform_verifier::Verifier;
+use rustls::pki_types::ServerName;
 use tokio::{
     net::TcpStream,
     time::{Instant, timeout},
@@ -26,7 +22,10 @@ use super::{
     starttls,
     stream::SmtpStream,
 };
-use crate::Accepted;
+use crate::{
+    Accepted,
+    tls::{self, TlsError},
+};
 
 /// A message and its envelope.
 pub(super) struct Mail<'a> {
@@ -144,26 +143,16 @@ impl Dialer {
 
 /// Trusts what the system trusts, and the extra certificates.
 fn connector(settings: &SmtpSettings) -> Result<TlsConnector, SmtpSettingsError> {
-    let mut extra = Vec::new();
-    if let Some(pem) = &settings.extra_ca_pem {
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            extra.push(certificate.map_err(|_| SmtpSettingsError::ExtraCa)?);
-        }
-        if extra.is_empty() {
-            return Err(SmtpSettingsError::ExtraCa);
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(SmtpSettingsError::Tls)?;
-    let config = if settings.tls == SmtpTls::None {
-        // Never used; a machine without trusted certificates can still reach a relay of its own.
-        builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
-    } else {
-        let verifier = Verifier::new_with_extra_roots(extra, provider).map_err(SmtpSettingsError::Tls)?;
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
+    let extra = settings.extra_ca_pem.as_deref();
+    let config = match settings.tls {
+        // Never used; but a file that can't be read is told all the same.
+        SmtpTls::None => extra.map(tls::parse).transpose().and_then(|_| tls::trusting_nobody()),
+        SmtpTls::Starttls | SmtpTls::Implicit => tls::trusting_system_and(extra),
     };
+    let config = config.map_err(|error| match error {
+        TlsError::ExtraCa => SmtpSettingsError::ExtraCa,
+        TlsError::Setup(cause) => SmtpSettingsError::Tls(cause),
+    })?;
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
