@@ -1,12 +1,16 @@
-//! Whose access token it is, and whose password: asked of the accounts here.
+//! Whose access token it is, and whose password: asked of the accounts here, or of the homeserver that has them.
+
+mod homeserver;
 
 use std::time::Duration;
 
 use countersign_core::{AccountHome, ClientNetwork, Localpart, TokenOwner};
+use countersign_delivery::PeerError;
 use countersign_storage::StorageError;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub use self::homeserver::{HomeserverAccounts, HomeserverSettings};
 use crate::{AccountIdentifier, Accounts, AccountsError};
 
 /// Who vouches for callers. Cheap to clone.
@@ -14,6 +18,8 @@ use crate::{AccountIdentifier, Accounts, AccountsError};
 pub enum Callers {
     /// This node: its accounts are in its own database.
     Here(Accounts),
+    /// The homeserver that this node stands beside.
+    Homeserver(HomeserverAccounts),
 }
 
 /// How fresh the answer about an access token must be.
@@ -39,6 +45,12 @@ pub enum Authentication {
 /// Why nobody can say whose access token it is.
 #[derive(Debug, Error)]
 pub enum CallerError {
+    /// The homeserver gave no answer that can be used.
+    #[error("the homeserver can't say whose access token it is")]
+    Unreachable(#[source] PeerError),
+    /// It stands for a user of another server than this node's, or for a guest.
+    #[error("the access token stands for nobody who can have addresses here")]
+    Foreign,
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -53,6 +65,9 @@ pub enum CheckPasswordError {
     /// Too many in too short a time.
     #[error("limited for {} ms", .0.as_millis())]
     Limited(Duration),
+    /// The homeserver gave no answer that can be used.
+    #[error("the homeserver can't say whether it is the password")]
+    Unreachable(#[source] PeerError),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -76,10 +91,7 @@ impl Callers {
     pub async fn find(&self, token: &str, freshness: Freshness) -> Result<Authentication, CallerError> {
         match (self, freshness) {
             (Self::Here(accounts), Freshness::Asked | Freshness::Cached) => {
-                Ok(match accounts.authenticate(token).await? {
-                    Some(owner) => Authentication::Owner(owner),
-                    None => Authentication::Unknown,
-                })
+                Ok(accounts.authenticate(token).await?)
             }
         }
     }
@@ -100,6 +112,9 @@ impl Callers {
             Self::Here(accounts) => {
                 Ok(accounts.check_password(localpart, identifier, password, network).await?)
             }
+            Self::Homeserver(accounts) => {
+                accounts.check_password(localpart, identifier, password, network).await
+            }
         }
     }
 
@@ -110,6 +125,8 @@ impl Callers {
     pub async fn has_password(&self, localpart: &Localpart) -> Result<bool, StorageError> {
         match self {
             Self::Here(accounts) => accounts.has_password(localpart).await,
+            // It can't be asked; the password stage will tell.
+            Self::Homeserver(_) => Ok(true),
         }
     }
 
@@ -117,6 +134,7 @@ impl Callers {
     pub fn account_home(&self) -> AccountHome {
         match self {
             Self::Here(_) => AccountHome::Here,
+            Self::Homeserver(_) => AccountHome::Elsewhere,
         }
     }
 }

@@ -71,6 +71,13 @@ impl ErrorAnswer {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, "Internal server error")
     }
 
+    /// 502: another server did not do its part. The cause goes to the log, once, here.
+    pub(super) fn bad_gateway(cause: &(dyn Error + 'static)) -> Self {
+        tracing::warn!(error = cause, "Answered 502: {cause}");
+        let error = "Another server did not answer as it should: try again in a moment";
+        Self::new(StatusCode::BAD_GATEWAY, ErrorCode::Unknown, error)
+    }
+
     /// Adds a key to the body of an error.
     pub(super) fn with_extra(mut self, key: &str, value: serde_json::Value) -> Self {
         if let Body::Error(body) = &mut self.body {

@@ -51,6 +51,8 @@ impl FromRequestParts<AppState> for Context {
         let caller = match find_caller(parts, state, Freshness::Cached).await {
             Ok(Some(Authentication::Owner(owner))) => Some(owner),
             Ok(Some(Authentication::Expired | Authentication::Unknown) | None) => None,
+            // Whoever needs to know the caller asks for one that works.
+            Err(CallerError::Unreachable(_) | CallerError::Foreign) => None,
             Err(CallerError::Storage(cause)) => return Err(cause.into()),
         };
         Ok(Self(RequestContext { network, language, caller }))

@@ -30,6 +30,8 @@ impl From<CallerError> for ClientError {
     fn from(error: CallerError) -> Self {
         use CallerError as E;
         match error {
+            E::Unreachable(_) => Self(ErrorAnswer::bad_gateway(&error)),
+            E::Foreign => Self::forbidden("This access token's user can't have addresses here"),
             E::Storage(cause) => cause.into(),
         }
     }
@@ -41,6 +43,7 @@ impl From<CheckPasswordError> for ClientError {
         match error {
             E::Forbidden => Self::forbidden("Wrong username or password"),
             E::Limited(retry_after) => Self(ErrorAnswer::limited(retry_after)),
+            E::Unreachable(_) => Self(ErrorAnswer::bad_gateway(&error)),
             E::Storage(cause) => cause.into(),
         }
     }
