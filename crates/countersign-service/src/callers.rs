@@ -93,6 +93,7 @@ impl Callers {
             (Self::Here(accounts), Freshness::Asked | Freshness::Cached) => {
                 Ok(accounts.authenticate(token).await?)
             }
+            (Self::Homeserver(accounts), freshness) => accounts.find(token, freshness).await,
         }
     }
 
