@@ -4,6 +4,7 @@ mod client;
 mod config;
 mod dev;
 mod migrate;
+mod registration_token;
 mod serve;
 
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ enum Command {
     Serve(ConfigArgs),
     /// Brings the tables of the database up to date: for PostgreSQL with `storage.migrate = "manual"`.
     Migrate(ConfigArgs),
+    /// Makes, lists and deletes tokens that let people register, beside a running node or without one.
+    RegistrationToken(registration_token::RegistrationTokenArgs),
     /// Shows and checks configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -53,6 +56,7 @@ impl Cli {
             Command::Dev(args) => dev::run(args),
             Command::Serve(args) => serve::run(&args),
             Command::Migrate(args) => migrate::run(&args),
+            Command::RegistrationToken(args) => registration_token::run(args),
             Command::Config(command) => config::run(command),
             Command::Client(args) => client::run(args),
         }

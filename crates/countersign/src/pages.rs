@@ -10,10 +10,13 @@ use minijinja::{Environment, UndefinedBehavior, Value, context, syntax::SyntaxCo
 use minijinja_contrib::pycompat;
 
 pub(crate) use self::files::INBOX_SCRIPT;
+use self::style_hash::Inline;
 pub use self::{
     context::{
-        Confirm, ConfirmedPage, ErrorPage, InboxMessage, InboxPage, LinkExpired, LinkFields, LinkInvalid,
-        NextStep, NotMe, NotMeContext, NotMeDone, NotMeSuppressed, NotMeTooLate, PageTemplate, Problem,
+        Confirm, ConfirmedPage, ErrorPage, FallbackDone, FallbackDummy, FallbackEmail, FallbackExpired,
+        FallbackMsisdn, FallbackRegistrationToken, FallbackTerms, FallbackThreepid, InboxMessage, InboxPage,
+        LinkExpired, LinkFields, LinkInvalid, NextStep, NotMe, NotMeContext, NotMeDone, NotMeSuppressed,
+        NotMeTooLate, PageTemplate, PolicyToAccept, Problem, SentMessage, StageSession, ThreepidProblem,
     },
     files::PageFilesError,
     time::When,
@@ -65,6 +68,7 @@ pub struct Pages {
     languages: Vec<String>,
     server_name: String,
     style_sources: String,
+    script_sources: String,
 }
 
 impl Pages {
@@ -90,8 +94,11 @@ impl Pages {
                 .map_err(|cause| PagesError::Render { file: name, cause })?;
         }
         let server_name = server_name.to_string();
-        let mut pages = Self { environment, languages, server_name, style_sources: String::new() };
-        pages.style_sources = pages.check()?.into_iter().collect::<Vec<_>>().join(" ");
+        let (style_sources, script_sources) = (String::new(), String::new());
+        let mut pages = Self { environment, languages, server_name, style_sources, script_sources };
+        let hashes = pages.check()?;
+        pages.style_sources = hashes.styles.into_iter().collect::<Vec<_>>().join(" ");
+        pages.script_sources = hashes.done_scripts.into_iter().collect::<Vec<_>>().join(" ");
         pages.environment.set_undefined_behavior(UndefinedBehavior::Lenient);
         Ok(pages)
     }
@@ -107,6 +114,11 @@ impl Pages {
     /// The hashes of all style sheets of the pages, for `style-src`. Not those of the inbox.
     pub fn style_sources(&self) -> &str {
         &self.style_sources
+    }
+
+    /// The hashes of the scripts of [`FallbackDone`], for `script-src`. No other page has one, but the inbox.
+    pub fn script_sources(&self) -> &str {
+        &self.script_sources
     }
 
     fn render_in<T: PageTemplate>(&self, page: &T, language: &str) -> Result<RenderedPage, PagesError> {
@@ -139,9 +151,9 @@ impl Pages {
         }
     }
 
-    /// Renders everything once and gives the hashes of the style sheets.
-    fn check(&self) -> Result<BTreeSet<String>, PagesError> {
-        let mut hashes = BTreeSet::new();
+    /// Renders everything once and gives the hashes of what stands in the pages.
+    fn check(&self) -> Result<Hashes, PagesError> {
+        let mut hashes = Hashes::default();
         for language in &self.languages {
             self.check_page::<Confirm>(language, &mut hashes)?;
             self.check_page::<ConfirmedPage>(language, &mut hashes)?;
@@ -152,22 +164,36 @@ impl Pages {
             self.check_page::<NotMeTooLate>(language, &mut hashes)?;
             self.check_page::<NotMeSuppressed>(language, &mut hashes)?;
             self.check_page::<ErrorPage>(language, &mut hashes)?;
-            self.check_page::<InboxPage>(language, &mut BTreeSet::new())?;
+            self.check_page::<FallbackDummy>(language, &mut hashes)?;
+            self.check_page::<FallbackTerms>(language, &mut hashes)?;
+            self.check_page::<FallbackRegistrationToken>(language, &mut hashes)?;
+            self.check_page::<FallbackEmail>(language, &mut hashes)?;
+            self.check_page::<FallbackMsisdn>(language, &mut hashes)?;
+            self.check_page::<FallbackExpired>(language, &mut hashes)?;
+            self.check_page::<FallbackDone>(language, &mut hashes)?;
+            self.check_page::<InboxPage>(language, &mut Hashes::default())?;
         }
         Ok(hashes)
     }
 
-    fn check_page<T: PageTemplate>(
-        &self,
-        language: &str,
-        hashes: &mut BTreeSet<String>,
-    ) -> Result<(), PagesError> {
+    fn check_page<T: PageTemplate>(&self, language: &str, hashes: &mut Hashes) -> Result<(), PagesError> {
         let language = Language::parse(language).unwrap_or_default();
         for sample in T::samples() {
-            style_hash::collect(&self.render(&sample, &language)?.html, hashes);
+            let html = self.render(&sample, &language)?.html;
+            style_hash::collect(&html, Inline::Style, &mut hashes.styles);
+            if T::NAME == FallbackDone::NAME {
+                style_hash::collect(&html, Inline::Script, &mut hashes.done_scripts);
+            }
         }
         Ok(())
     }
+}
+
+/// What the pages' policies allow.
+#[derive(Default)]
+struct Hashes {
+    styles: BTreeSet<String>,
+    done_scripts: BTreeSet<String>,
 }
 
 /// Lets block tags stand on lines of their own without leaving empty ones.

@@ -68,7 +68,7 @@ impl Uia {
             StageAttempt::Threepid { sid, client_secret, .. } => {
                 self.check_threepid(run, stage, sid, &client_secret).await?
             }
-            StageAttempt::RegistrationToken(token) => return self.reserve_token(run, &token).await,
+            StageAttempt::RegistrationToken(token) => return self.reserve_token(run, &token, network).await,
             StageAttempt::Incomplete(_) => Err(StageFailure::Incomplete),
             StageAttempt::Unknown => Err(StageFailure::NotOffered),
         };
@@ -143,7 +143,16 @@ impl Uia {
         Ok(Ok(StageProof::Threepid(sid)))
     }
 
-    async fn reserve_token(&self, run: &mut UiaRun, token: &str) -> Result<Option<StageFailure>, UiaError> {
+    /// Takes a use of a token, which is a guess like any other.
+    async fn reserve_token(
+        &self,
+        run: &mut UiaRun,
+        token: &str,
+        network: ClientNetwork,
+    ) -> Result<Option<StageFailure>, UiaError> {
+        let charges = self.accounts.limits().token_check(&self.keyring, network);
+        let charged = self.storage.charge(charges, self.clock.now()).await?;
+        charged.map_err(|limited| UiaError::Limited(limited.retry_after))?;
         let hash = self.keyring.registration_token_hash(token);
         let reserved =
             self.storage.reserve_registration_token(run.session.id_hash, hash, self.clock.now()).await?;

@@ -23,7 +23,7 @@ pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Re
 }
 
 /// Parses a whole number and its unit.
-fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
     let (_, unit_ms) = UNITS.iter().find(|(name, _)| *name == unit.trim_start())?;

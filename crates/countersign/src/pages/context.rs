@@ -1,9 +1,15 @@
 //! What each page is rendered from, with samples that cover every branch of its template.
 
+mod fallback;
+
 use countersign_core::{SessionPurpose, Timestamp};
 use countersign_service::{InboxEntry, Next, NotMePage, Page};
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use self::fallback::{
+    FallbackDone, FallbackDummy, FallbackEmail, FallbackExpired, FallbackMsisdn, FallbackRegistrationToken,
+    FallbackTerms, FallbackThreepid, PolicyToAccept, SentMessage, StageSession, ThreepidProblem,
+};
 use super::time::When;
 
 /// A page and its file, `<language>/<name>.html`.

@@ -14,7 +14,7 @@ use countersign_service::{
 };
 use zeroize::Zeroizing;
 
-use super::{ClientError, MatrixJson, MatrixQuery, uia};
+use super::{ClientError, MatrixJson, MatrixQuery, refresh::expires_in_ms, uia};
 use crate::http::{AppState, PasswordNeeded, Registration, extract::Context};
 
 /// `GET /register/available`
@@ -25,7 +25,7 @@ pub(in crate::http) async fn check_availability(
     Context(context): Context,
     MatrixQuery(query): MatrixQuery<AvailabilityQuery>,
 ) -> Result<Json<AvailabilityResponse>, ClientError> {
-    open(&state)?;
+    require_open(&state)?;
     accounts.check_username_for(context.network, &query.username, None).await?;
     Ok(Json(AvailabilityResponse { available: true }))
 }
@@ -39,7 +39,7 @@ pub(in crate::http) async fn register(
     MatrixJson(mut body): MatrixJson<Object>,
 ) -> Result<Json<RegisterResponse>, ClientError> {
     check_kind(query.kind.as_deref())?;
-    let password_needed = open(&state)?;
+    let password_needed = require_open(&state)?;
     let run = uia::begin(&state, UiaOperation::Register, None, &mut body).await?;
     let body = RegisterRequest::from_object(body)?;
     let localpart = localpart(&accounts, &context, &run, body.username.as_deref()).await?;
@@ -60,22 +60,23 @@ pub(in crate::http) async fn register(
         localpart,
         password,
         device: (body.inhibit_login != Some(true)).then_some(device),
-        refresh: if body.refresh_token == Some(true) { WithRefresh::Yes } else { WithRefresh::No },
+        refresh: WithRefresh::of(body.refresh_token),
         proof,
     };
     Ok(Json(registered(accounts.register(request).await?)))
 }
 
 fn registered(NewAccount { user_id, login }: NewAccount) -> RegisterResponse {
-    let (access_token, device_id) =
-        login.map(|login| (login.access_token.to_string(), login.device_id.as_str().to_owned())).unzip();
-    RegisterResponse {
-        user_id: user_id.to_string(),
-        access_token,
-        device_id,
-        refresh_token: None,
-        expires_in_ms: None,
-    }
+    let expires_in_ms = login.as_ref().and_then(expires_in_ms);
+    let (access_token, device_id, refresh_token) = match login {
+        Some(login) => (
+            Some(login.access_token.to_string()),
+            Some(login.device_id.as_str().to_owned()),
+            login.refresh_token.map(|token| token.to_string()),
+        ),
+        None => (None, None, None),
+    };
+    RegisterResponse { user_id: user_id.to_string(), access_token, device_id, refresh_token, expires_in_ms }
 }
 
 /// The wanted name, checked. A later round with the name of the first is not charged for asking again: clients ask until
@@ -107,7 +108,8 @@ fn check_kind(kind: Option<&str>) -> Result<(), ClientError> {
     }
 }
 
-fn open(state: &AppState) -> Result<PasswordNeeded, ClientError> {
+/// Refuses everybody where registration is closed.
+pub(super) fn require_open(state: &AppState) -> Result<PasswordNeeded, ClientError> {
     match state.settings().registration {
         Registration::Open(password_needed) => Ok(password_needed),
         Registration::Closed => Err(ClientError::forbidden("Registration is closed on this server")),

@@ -1,0 +1,42 @@
+//! What an operator's commands work with, beside a running node or without one.
+
+use anyhow::{Context as _, Result};
+use countersign_service::{OutboxWakeup, RegistrationTokens, open_keyring};
+
+use super::{Database, Outside, read_master_keys, settings::limits};
+use crate::config::Config;
+
+/// What an operator's commands work with: use cases on an open database, and nothing that serves or sends.
+pub struct Desk {
+    /// Tokens that let people register.
+    pub registration_tokens: RegistrationTokens,
+    database: Database,
+}
+
+impl Desk {
+    /// Opens storage and keys.
+    ///
+    /// # Errors
+    /// Says what can't be opened, in words for an operator.
+    pub async fn open(config: &Config, outside: Outside) -> Result<Self> {
+        let master_keys = read_master_keys(&config.keys.master_key_file)?;
+        let database = Database::open(config, &OutboxWakeup::default()).await?;
+        let Outside { clock, random, .. } = outside;
+        let storage = database.storage();
+        let keyring = open_keyring(&*storage, &master_keys, &*random).await.with_context(|| {
+            format!("keys.master_key_file = {:?} does not fit the database", config.keys.master_key_file)
+        })?;
+        let limits = limits(&config.limits);
+        let registration_tokens = RegistrationTokens::new(storage, keyring.into(), clock, random, limits);
+        Ok(Self { registration_tokens, database })
+    }
+
+    /// Finishes what waits in the storage and closes it.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub async fn close(self) -> Result<()> {
+        drop(self.registration_tokens);
+        self.database.close().await
+    }
+}
