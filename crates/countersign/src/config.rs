@@ -13,12 +13,14 @@ mod login;
 mod notices;
 mod outbox;
 mod passwords;
+mod peer_url;
 mod privacy;
 mod public_url;
 mod registration;
 mod retention;
 mod secret;
 mod server;
+mod sidecar;
 mod sms;
 mod source;
 mod storage;
@@ -43,12 +45,14 @@ pub use self::login::LoginConfig;
 pub use self::notices::NoticesConfig;
 pub use self::outbox::OutboxConfig;
 pub use self::passwords::{CharacterClass, PasswordsConfig};
+pub use self::peer_url::{PeerUrl, PeerUrlError};
 pub use self::privacy::PrivacyConfig;
 pub use self::public_url::{PublicUrl, PublicUrlError};
 pub use self::registration::{RegistrationConfig, Stage};
 pub use self::retention::RetentionConfig;
 pub use self::secret::Secret;
 pub use self::server::ServerConfig;
+pub use self::sidecar::SidecarConfig;
 pub use self::sms::{Countries, HttpMethod, SmsConfig, SmsHttpConfig, StatusRange};
 pub use self::storage::{Migrate, PostgresUrl, StorageConfig, StorageUrl, StorageUrlError};
 pub use self::templates::TemplatesConfig;
@@ -94,6 +98,8 @@ pub struct Config {
     /// How clients find the node from its name.
     #[serde(default)]
     pub well_known: WellKnownConfig,
+    /// The homeserver that the node stands beside; absent, the node has accounts of its own.
+    pub sidecar: Option<SidecarConfig>,
     /// What the node lets strangers find out.
     #[serde(default)]
     pub privacy: PrivacyConfig,
@@ -160,6 +166,9 @@ impl Config {
         self.terms.check(&mut problems);
         self.login.check(&mut problems);
         self.passwords.check(&mut problems);
+        if let Some(sidecar) = &self.sidecar {
+            sidecar.check(self, &mut problems);
+        }
         if let Some(email) = &self.email {
             email.check(&mut problems);
         }
@@ -210,6 +219,7 @@ impl Config {
             notices: NoticesConfig::default(),
             well_known: WellKnownConfig::default(),
             terms: TermsConfig::default(),
+            sidecar: None,
             privacy: PrivacyConfig::default(),
             email: Some(EmailConfig::inbox()),
             sms: Some(SmsConfig::inbox()),

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     operator::router as operator_router,
-    routes::{Access, Route, Version, router, routes, with_api_layers},
+    routes::{Access, Mode, Modes, Route, Version, router, routes, with_api_layers},
     shield::{Shield, ShieldSettings},
 };
 use crate::pages::Pages;
@@ -61,6 +61,8 @@ pub struct AppParts {
 /// What handlers need of the configuration.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
+    /// Where the accounts are.
+    pub mode: Mode,
     /// Whether people may make accounts.
     pub registration: Registration,
     /// The policies that people accept when they register.

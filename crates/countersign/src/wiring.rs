@@ -1,6 +1,7 @@
 //! Builds a node from its configuration: the one place that knows storage backends and transports by name.
 
 mod authentication;
+mod callers;
 mod database;
 mod settings;
 mod transports;
@@ -11,7 +12,7 @@ use anyhow::{Context as _, Result};
 use countersign_core::{Clock, MasterKeys, Random};
 use countersign_delivery::{EmailTransport, SmsGateway, templates::Templates};
 use countersign_service::{
-    AccountThreepids, Accounts, Callers, Confirmations, Health, Inbox, Janitor, MessageWriter, OutboxWakeup,
+    AccountThreepids, Accounts, Confirmations, Health, Inbox, Janitor, MessageWriter, OutboxWakeup,
     OutboxWorker, SidInNextLink, SystemClock, SystemRandom, Uia, Verifier, WorkerParts, WriterSettings,
     open_keyring,
 };
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::database::migrate;
 use self::{
     authentication::{accounts_settings, uia_settings},
+    callers::callers,
     database::Database,
     settings::{
         http_settings, retention, shield_settings, verifier_settings, wants_inbox, worker_settings,
@@ -93,7 +95,8 @@ impl Node {
             random.clone(),
             accounts_settings(config),
         );
-        let callers = Callers::Here(accounts.clone());
+        let callers =
+            callers(config, &accounts, storage.clone(), keyring.clone(), clock.clone()).await?;
         let sid_in_next_link =
             if config.validation.append_sid { SidInNextLink::Appended } else { SidInNextLink::Omitted };
         let state = AppState::new(AppParts {

@@ -32,7 +32,28 @@ pub struct Route {
     pub version: Version,
     /// Whether it asks for an access token.
     pub access: Access,
+    /// In which modes it is there.
+    pub modes: Modes,
 }
+
+/// Where the accounts are that a node serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Its own.
+    Node,
+    /// In a homeserver that it stands beside.
+    Sidecar,
+}
+
+/// In which modes a route is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Modes {
+    /// In all.
+    All,
+    /// Where accounts are the node's own; beside a homeserver, the homeserver has it.
+    NodeOnly,
+}
+
 
 /// Whether a path has a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +88,11 @@ fn client_routes() -> Vec<(Route, MethodRouter<AppState>)> {
         v3(Method::GET, account::WHOAMI, Token, get(c::account::whoami)),
         v3(Method::POST, register::REGISTER, Open, post(c::register::register)),
         v3(Method::GET, register::AVAILABLE, Open, get(c::register::check_availability)),
-        v3(Method::POST, threepid::EMAIL_REQUEST_TOKEN, Open, post(c::threepid::request_token_to_3pid_email)),
-        v3(Method::POST, threepid::MSISDN_REQUEST_TOKEN, Open, post(c::threepid::request_token_to_3pid_msisdn)),
-        v3(Method::GET, threepid::THREEPIDS, Token, get(c::threepid::get_account_3pids)),
-        v3(Method::POST, threepid::ADD, Token, post(c::threepid::add_3pid)),
-        v3(Method::POST, threepid::DELETE, Token, post(c::threepid::delete_3pid_from_account)),
+        v3_in_all_modes(Method::POST, threepid::EMAIL_REQUEST_TOKEN, Open, post(c::threepid::request_token_to_3pid_email)),
+        v3_in_all_modes(Method::POST, threepid::MSISDN_REQUEST_TOKEN, Open, post(c::threepid::request_token_to_3pid_msisdn)),
+        v3_in_all_modes(Method::GET, threepid::THREEPIDS, Token, get(c::threepid::get_account_3pids)),
+        v3_in_all_modes(Method::POST, threepid::ADD, Token, post(c::threepid::add_3pid)),
+        v3_in_all_modes(Method::POST, threepid::DELETE, Token, post(c::threepid::delete_3pid_from_account)),
     ]
 }
 
@@ -81,7 +102,17 @@ fn v3(
     access: Access,
     handler: MethodRouter<AppState>,
 ) -> (Route, MethodRouter<AppState>) {
-    (Route { method, path, version: Version::V3, access }, handler)
+    (Route { method, path, version: Version::V3, access, modes: Modes::NodeOnly }, handler)
+}
+
+/// A route about addresses alone, which a node has beside a homeserver too.
+fn v3_in_all_modes(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    handler: MethodRouter<AppState>,
+) -> (Route, MethodRouter<AppState>) {
+    (Route { method, path, version: Version::V3, access, modes: Modes::All }, handler)
 }
 
 fn bare(
@@ -90,7 +121,7 @@ fn bare(
     access: Access,
     handler: MethodRouter<AppState>,
 ) -> (Route, MethodRouter<AppState>) {
-    (Route { method, path, version: Version::None, access }, handler)
+    (Route { method, path, version: Version::None, access, modes: Modes::NodeOnly }, handler)
 }
 
 /// The routes of the client API, for the tests that must know them all.
@@ -100,7 +131,8 @@ pub fn routes() -> Vec<Route> {
 
 /// Everything that the main listener serves.
 pub fn router(state: AppState) -> Router {
-    let api = client_routes().into_iter().fold(Router::new(), |api, (route, handler)| match route.version {
+    let served = client_routes().into_iter().filter(|(route, _)| is_served(route.modes, state.settings().mode));
+    let api = served.fold(Router::new(), |api, (route, handler)| match route.version {
         Version::V3 => api
             .route(&format!("/client/v3{}", route.path), handler.clone())
             .route(&format!("/client/r0{}", route.path), handler),
@@ -119,6 +151,13 @@ pub fn router(state: AppState) -> Router {
     let json = with_api_layers(json, &state);
     let as_pages = middleware::from_fn_with_state(state.clone(), pages::errors_as_pages);
     json.merge(guarded(html, &state).layer(as_pages)).with_state(state)
+}
+
+fn is_served(modes: Modes, mode: Mode) -> bool {
+    match (modes, mode) {
+        (Modes::All, _) | (Modes::NodeOnly, Mode::Node) => true,
+        (Modes::NodeOnly, Mode::Sidecar) => false,
+    }
 }
 
 /// Puts around routes what stands around the APIs. Public for the benchmark, which compares with routes that do nothing.

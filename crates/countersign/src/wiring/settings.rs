@@ -9,7 +9,7 @@ use countersign_storage::Retention;
 use super::authentication::terms;
 use crate::{
     config::{self, Config, LimitsConfig, Transport},
-    http::{HttpSettings, Offers, PasswordNeeded, Registration, ShieldSettings},
+    http::{HttpSettings, Mode, Offers, PasswordNeeded, Registration, ShieldSettings},
 };
 
 pub(super) fn wants_inbox(config: &Config) -> bool {
@@ -91,6 +91,7 @@ pub(super) fn http_settings(config: &Config) -> HttpSettings {
         (false, _) => Registration::Closed,
     };
     HttpSettings {
+        mode: if config.sidecar.is_some() { Mode::Sidecar } else { Mode::Node },
         registration,
         terms: terms(config),
         offers: Offers {
