@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    AccountHome, AddRefusal, AddThreepid, ClientSecret, Clock, Keyring, Localpart, Medium, OpenError, Random,
-    SealedColumn, SessionId, ThirdPartyIdentifier, Timestamp, UiaTargetHash,
+    AccountHome, AccountThreepid, AddRefusal, AddThreepid, ClientSecret, Clock, Keyring, Localpart, Medium,
+    NoticeDraft, OpenError, Random, SealedColumn, SessionId, ThirdPartyIdentifier, Timestamp, UiaTargetHash,
 };
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
+
+use crate::{Notices, RequestContext};
 
 /// The addresses of accounts. Cheap to clone.
 #[derive(Clone)]
@@ -16,6 +18,8 @@ pub struct AccountThreepids {
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    notices: Notices,
+    home: AccountHome,
 }
 
 /// An address of an account, readable.
@@ -55,6 +59,9 @@ pub enum AddThreepidError {
     /// A stored value can't be read.
     #[error("the session's address does not open")]
     Sealed(#[source] OpenError),
+    /// An address that is to be told can't be read.
+    #[error(transparent)]
+    Notices(ThreepidsError),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -67,8 +74,10 @@ impl AccountThreepids {
         keyring: Arc<Keyring>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
+        notices: Notices,
+        home: AccountHome,
     ) -> Self {
-        Self { storage, keyring, clock, random }
+        Self { storage, keyring, clock, random, notices, home }
     }
 
     /// The addresses of an account, in the order in which they came.
@@ -77,16 +86,8 @@ impl AccountThreepids {
     /// When one can't be read, or the database fails.
     pub async fn list(&self, localpart: &Localpart) -> Result<Vec<ListedThreepid>, ThreepidsError> {
         let rows = self.storage.list_threepids(localpart).await?;
-        let read = |row: countersign_core::AccountThreepid| {
-            let row_id = row.address_hash.as_bytes();
-            let sealer = self.keyring.sealer();
-            let address = sealer
-                .open(SealedColumn::AccountThreepidAddress, row_id, &row.sealed_address)
-                .map_err(ThreepidsError::Sealed)?;
-            let threepid = str::from_utf8(&address)
-                .ok()
-                .and_then(|address| ThirdPartyIdentifier::from_canonical(row.medium, address))
-                .ok_or(ThreepidsError::Corrupt(row.medium))?;
+        let read = |row: AccountThreepid| {
+            let threepid = open_address(&self.keyring, &row)?;
             Ok(ListedThreepid { threepid, validated_at: row.validated_at, added_at: row.added_at })
         };
         rows.into_iter().map(read).collect()
@@ -97,7 +98,8 @@ impl AccountThreepids {
         self.keyring.uia_target_hash(sid, client_secret)
     }
 
-    /// Adds the address of a validated session to an account. The same caller's retry succeeds.
+    /// Adds the address of a validated session to an account, and tells the addresses that it had before. The same caller's
+    /// retry succeeds.
     ///
     /// # Errors
     /// When the session proves nothing, or another account has the address; when the database fails.
@@ -106,6 +108,7 @@ impl AccountThreepids {
         localpart: &Localpart,
         sid: Option<SessionId>,
         client_secret: &ClientSecret,
+        context: &RequestContext,
     ) -> Result<(), AddThreepidError> {
         let sid = sid.ok_or(AddThreepidError::AuthFailed)?;
         let session = self.storage.find_session(sid).await?.ok_or(AddThreepidError::AuthFailed)?;
@@ -124,27 +127,57 @@ impl AccountThreepids {
                 &address,
                 &*self.random,
             ),
-            account: AccountHome::Here,
-            notices: Vec::new(),
+            account: self.home,
+            notices: self.drafts(localpart, context).await.map_err(AddThreepidError::Notices)?,
         };
-        let added = self.storage.add_threepid(add, self.clock.now()).await?;
-        added.map(|_| ()).map_err(|refusal| match refusal {
-            AddRefusal::AuthFailed => AddThreepidError::AuthFailed,
-            AddRefusal::InUse => AddThreepidError::InUse,
-        })
+        match self.storage.add_threepid(add, self.clock.now()).await? {
+            Ok(added) => {
+                self.notices.ring(&added.notified);
+                Ok(())
+            }
+            Err(AddRefusal::AuthFailed) => Err(AddThreepidError::AuthFailed),
+            Err(AddRefusal::InUse) => Err(AddThreepidError::InUse),
+        }
     }
 
-    /// Takes an address from an account. Taking away what isn't there is a success.
+    /// Takes an address from an account, and tells its addresses, that one included. Taking away what isn't there is a
+    /// success.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When an address of the account can't be read, or the database fails.
     pub async fn delete(
         &self,
         localpart: &Localpart,
         threepid: &ThirdPartyIdentifier,
-    ) -> Result<(), StorageError> {
+        context: &RequestContext,
+    ) -> Result<(), ThreepidsError> {
         let address = self.keyring.address_hash(threepid);
-        self.storage.delete_threepid(localpart, address, Vec::new(), self.clock.now()).await?;
+        let notices = self.drafts(localpart, context).await?;
+        let deleted = self.storage.delete_threepid(localpart, address, notices, self.clock.now()).await?;
+        self.notices.ring(&deleted.unwrap_or_default());
         Ok(())
     }
+
+    async fn drafts(
+        &self,
+        localpart: &Localpart,
+        context: &RequestContext,
+    ) -> Result<Vec<NoticeDraft>, ThreepidsError> {
+        self.notices.drafts(localpart, &context.language).await
+    }
+}
+
+/// The address in a row.
+pub(crate) fn open_address(
+    keyring: &Keyring,
+    row: &AccountThreepid,
+) -> Result<ThirdPartyIdentifier, ThreepidsError> {
+    let address = keyring
+        .sealer()
+        .open(SealedColumn::AccountThreepidAddress, row.address_hash.as_bytes(), &row.sealed_address)
+        .map_err(ThreepidsError::Sealed)?;
+    str::from_utf8(&address)
+        .ok()
+        .and_then(|address| ThirdPartyIdentifier::from_canonical(row.medium, address))
+        .ok_or(ThreepidsError::Corrupt(row.medium))
 }

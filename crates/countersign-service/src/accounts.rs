@@ -1,22 +1,24 @@
 //! Accounts of the node: register, log in and out, and whom an access token stands for.
 
+mod deactivation;
+mod password;
 mod password_login;
 mod registration;
 mod tokens;
 
 use std::{sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_core::{
-    Clock, Device, DeviceId, InvalidDeviceId, InvalidDisplayName, Keyring, Localpart,
-    NewLogin, PasswordPolicy, Random, ServerName, ThirdPartyIdentifier, TokenOwner, UserId,
-    WeakPassword,
+    Clock, Device, DeviceId, InvalidDeviceId, InvalidDisplayName, Keyring, Localpart, PasswordPolicy, Random,
+    ServerName, ThirdPartyIdentifier, TokenOwner, UserId, WeakPassword,
 };
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 pub use self::{
+    deactivation::{Deactivate, DeactivateError},
+    password::{ChangePassword, ChangePasswordError, LogOutDevices},
     registration::{NewAccount, RegisterError, RegisterRequest},
     tokens::{IssuedToken, RefreshError, TokenLifetimes, WithRefresh},
 };

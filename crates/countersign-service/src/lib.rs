@@ -18,6 +18,7 @@ mod openid;
 mod outbox_wakeup;
 mod outbox_worker;
 mod passwords;
+mod registration_tokens;
 mod system;
 mod uia;
 mod verifier;
@@ -25,7 +26,8 @@ mod verifier;
 pub use self::{
     account_threepids::{AccountThreepids, AddThreepidError, ListedThreepid, ThreepidsError},
     accounts::{
-        AccountIdentifier, Accounts, AccountsError, AccountsSettings, InvalidDevice, IssuedToken, LogInRequest, LoggedIn,
+        AccountIdentifier, Accounts, AccountsError, AccountsSettings, ChangePassword, ChangePasswordError,
+        Deactivate, DeactivateError, InvalidDevice, IssuedToken, LogInRequest, LogOutDevices, LoggedIn,
         NewAccount, NewDevice, RefreshError, RegisterError, RegisterRequest, TokenLifetimes, WithRefresh,
     },
     callers::{
@@ -47,6 +49,7 @@ pub use self::{
     outbox_wakeup::OutboxWakeup,
     outbox_worker::{OutboxWorker, WorkerParts, WorkerSettings},
     passwords::{NewPassword, Passwords},
+    registration_tokens::{CreateToken, ListedToken, RegistrationTokens, RegistrationTokensError},
     system::{SystemClock, SystemRandom},
     uia::{
         Challenge, PageOutcome, StageAttempt, StageFailure, StageState, StageView, Uia, UiaBegin, UiaError,

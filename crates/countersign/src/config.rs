@@ -36,6 +36,7 @@ use std::path::Path;
 use countersign_core::ServerName;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::duration::parse as parse_duration;
 pub use self::email::{EmailConfig, Mailbox, SmtpConfig, SmtpTls};
 pub use self::error::{ConfigError, Problem};
 pub use self::keys::KeysConfig;

@@ -5,24 +5,32 @@ mod client;
 mod client_address;
 mod cors;
 mod extract;
+mod federation;
+mod offers;
 mod operator;
 mod pages;
 mod routes;
 mod shield;
 mod submit_token;
+mod well_known;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
 use countersign_api::uia::TermsParams;
-use countersign_service::{AccountThreepids, Accounts, Callers, Confirmations, Health, Inbox, Uia, Verifier};
+use countersign_service::{
+    AccountThreepids, Accounts, Callers, Confirmations, Health, Inbox, Notices, OpenIds, RegistrationTokens,
+    Uia, Verifier,
+};
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
+    offers::{Offer, Offers},
     operator::router as operator_router,
     routes::{Access, Mode, Modes, Route, Version, router, routes, with_api_layers},
     shield::{Shield, ShieldSettings},
+    well_known::WellKnown,
 };
 use crate::pages::Pages;
 
@@ -42,8 +50,14 @@ pub struct AppParts {
     pub callers: Callers,
     /// Addresses of accounts.
     pub threepids: AccountThreepids,
+    /// What addresses hear of changes.
+    pub notices: Notices,
+    /// Tokens that prove users to other services.
+    pub openids: OpenIds,
     /// User-interactive authentication.
     pub uia: Uia,
+    /// Tokens that let people register.
+    pub registration_tokens: RegistrationTokens,
     /// Whether the server can do its work.
     pub health: Health,
     /// The words of the pages.
@@ -67,27 +81,16 @@ pub struct HttpSettings {
     pub registration: Registration,
     /// The policies that people accept when they register.
     pub terms: TermsParams,
-    /// What else the operator has switched on or off.
+    /// What else the operator has left on.
     pub offers: Offers,
+    /// What `/.well-known/…/client` says; `None`: it is not served.
+    pub well_known: Option<WellKnown>,
     /// The peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
     /// How long a request may take.
     pub request_timeout: Duration,
-}
-
-/// What the operator has switched on or off.
-#[derive(Clone, Debug)]
-pub struct Offers {
-    /// Whether users may add addresses to their accounts, and delete them.
-    pub threepid_changes: bool,
-    /// Whether the deprecated `POST /account/3pid` adds an address.
-    pub deprecated_add: bool,
-    /// Whether users may change and reset passwords.
-    pub password_changes: bool,
-    /// Whether users may deactivate their accounts.
-    pub deactivation: bool,
 }
 
 /// Whether people may make accounts.
@@ -151,9 +154,27 @@ impl FromRef<AppState> for AccountThreepids {
     }
 }
 
+impl FromRef<AppState> for Notices {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.notices.clone()
+    }
+}
+
+impl FromRef<AppState> for OpenIds {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.openids.clone()
+    }
+}
+
 impl FromRef<AppState> for Uia {
     fn from_ref(state: &AppState) -> Self {
         state.0.uia.clone()
+    }
+}
+
+impl FromRef<AppState> for RegistrationTokens {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.registration_tokens.clone()
     }
 }
 

@@ -3,6 +3,7 @@
 mod authentication;
 mod callers;
 mod database;
+mod desk;
 mod settings;
 mod transports;
 
@@ -12,22 +13,23 @@ use anyhow::{Context as _, Result};
 use countersign_core::{Clock, MasterKeys, Random};
 use countersign_delivery::{EmailTransport, SmsGateway, templates::Templates};
 use countersign_service::{
-    AccountThreepids, Accounts, Confirmations, Health, Inbox, Janitor, MessageWriter, OutboxWakeup,
-    OutboxWorker, SidInNextLink, SystemClock, SystemRandom, Uia, Verifier, WorkerParts, WriterSettings,
-    open_keyring,
+    AccountThreepids, Accounts, Confirmations, Health, Inbox, Janitor, MessageWriter, Notices, OpenIds,
+    OutboxWakeup, OutboxWorker, RegistrationTokens, SidInNextLink, SystemClock, SystemRandom, Uia, Verifier,
+    WorkerParts, WriterSettings, open_keyring,
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::database::migrate;
 use self::{
     authentication::{accounts_settings, uia_settings},
     callers::callers,
     database::Database,
     settings::{
-        http_settings, retention, shield_settings, verifier_settings, wants_inbox, worker_settings,
+        http_settings, limits, notice_settings, retention, shield_settings, verifier_settings, wants_inbox,
+        worker_settings,
     },
     transports::{email_transport, sms_gateway},
 };
+pub use self::{database::migrate, desk::Desk};
 use crate::{
     config::Config,
     http::{AppParts, AppState, Shield},
@@ -95,8 +97,15 @@ impl Node {
             random.clone(),
             accounts_settings(config),
         );
-        let callers =
-            callers(config, &accounts, storage.clone(), keyring.clone(), clock.clone()).await?;
+        let callers = callers(config, &accounts, storage.clone(), keyring.clone(), clock.clone()).await?;
+        let notices = Notices::new(
+            storage.clone(),
+            keyring.clone(),
+            clock.clone(),
+            random.clone(),
+            wakeup.clone(),
+            notice_settings(config),
+        );
         let sid_in_next_link =
             if config.validation.append_sid { SidInNextLink::Appended } else { SidInNextLink::Omitted };
         let state = AppState::new(AppParts {
@@ -117,7 +126,22 @@ impl Node {
             ),
             accounts: accounts.clone(),
             callers: callers.clone(),
-            threepids: AccountThreepids::new(storage.clone(), keyring.clone(), clock.clone(), random.clone()),
+            threepids: AccountThreepids::new(
+                storage.clone(),
+                keyring.clone(),
+                clock.clone(),
+                random.clone(),
+                notices.clone(),
+                callers.account_home(),
+            ),
+            notices,
+            openids: OpenIds::new(
+                storage.clone(),
+                keyring.clone(),
+                clock.clone(),
+                random.clone(),
+                config.server.name.clone(),
+            ),
             uia: Uia::new(
                 storage.clone(),
                 keyring.clone(),
@@ -126,6 +150,13 @@ impl Node {
                 accounts.clone(),
                 callers,
                 uia_settings(config),
+            ),
+            registration_tokens: RegistrationTokens::new(
+                storage.clone(),
+                keyring.clone(),
+                clock.clone(),
+                random.clone(),
+                limits(&config.limits),
             ),
             health: Health::new(storage.clone()),
             pages,

@@ -8,7 +8,7 @@ use countersign_core::{Charge, ClientNetwork, Localpart, SubjectHash, UserId};
 use countersign_storage::StorageError;
 use zeroize::Zeroizing;
 
-use super::{AccountIdentifier, Accounts, AccountsError, LogInRequest, LoggedIn, WithRefresh};
+use super::{AccountIdentifier, Accounts, AccountsError, LogInRequest, LoggedIn};
 
 impl Accounts {
     /// Logs a device in by password.
@@ -21,11 +21,10 @@ impl Accounts {
         let charges = [self.limits().login(&self.keyring, network), guess.clone()].concat();
         self.charge(charges).await?;
         let named = self.find_localpart(&request.identifier).await?;
-        let localpart = self.compare(named, request.password, guess).await?;
-        let (login, issued) = self.new_login(&localpart, request.device, WithRefresh::No);
-        let account = self.storage.find_account(&localpart).await?;
-        let password_hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
-        if !self.storage.log_in(login, password_hash).await? {
+        let (localpart, compared) = self.compare(named, request.password, guess).await?;
+        let (login, issued) = self.new_login(&localpart, request.device, request.refresh);
+        // The password that was right may not be it any more.
+        if !self.storage.log_in(login, Some(&compared)).await? {
             return Err(AccountsError::Forbidden);
         }
         Ok(LoggedIn { user_id: self.user_id(&localpart), login: issued })
@@ -63,7 +62,8 @@ impl Accounts {
         let guess = self.limits().wrong_password(&self.keyring, self.named(identifier), network);
         self.charge(guess.clone()).await?;
         let named = self.find_localpart(identifier).await?;
-        self.compare(named, password, guess).await
+        let (localpart, _) = self.compare(named, password, guess).await?;
+        Ok(localpart)
     }
 
     async fn charge(&self, charges: Vec<Charge>) -> Result<(), AccountsError> {
@@ -71,22 +71,23 @@ impl Accounts {
         charged.map_err(|limited| AccountsError::Limited(limited.retry_after))
     }
 
-    /// The account, if it is its password, whose price is then given back. An account that isn't there takes as long as a
+    /// The account and its PHC string, if it is its password, whose price is then given back. An account that isn't there takes as long as a
     /// wrong password.
     async fn compare(
         &self,
         named: Option<Localpart>,
         password: Zeroizing<String>,
         guess: Vec<Charge>,
-    ) -> Result<Localpart, AccountsError> {
+    ) -> Result<(Localpart, String), AccountsError> {
         // No account has an empty name.
         let looked_up = named.clone().unwrap_or_else(|| Localpart::from_stored(String::new()));
         let account = self.storage.find_account(&looked_up).await?;
         let hash = account.and_then(|account| account.password_hash);
-        match (named, self.passwords.verify(password, hash).await) {
-            (Some(localpart), true) => {
+        let is_right = self.passwords.verify(password, hash.clone()).await;
+        match (named, hash) {
+            (Some(localpart), Some(hash)) if is_right => {
                 self.storage.refund(guess, self.clock.now()).await?;
-                Ok(localpart)
+                Ok((localpart, hash))
             }
             (Some(_) | None, _) => Err(AccountsError::Forbidden),
         }

@@ -145,6 +145,7 @@ async fn made_up_user(accounts: &Accounts, folder: &Path) -> Result<DevUser> {
         identifier: AccountIdentifier::User(USER.to_owned()),
         password: password.clone(),
         device: NewDevice { device_id: None, display_name: Some("countersign dev".to_owned()) },
+        refresh: WithRefresh::No,
     };
     let logged_in = accounts.log_in(request).await.map_err(|error| match error {
         AccountsError::Forbidden => anyhow::anyhow!(

@@ -2,11 +2,17 @@
 
 pub(super) mod account;
 pub(super) mod capabilities;
+pub(super) mod deactivate;
 mod error;
 mod extract;
 pub(super) mod login;
 pub(super) mod logout;
+pub(super) mod openid;
+pub(super) mod password;
+pub(super) mod refresh;
 pub(super) mod register;
+pub(super) mod registration_token;
+pub(super) mod request_token;
 pub(super) mod threepid;
 mod uia;
 pub(super) mod versions;

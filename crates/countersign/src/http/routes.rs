@@ -9,8 +9,12 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use countersign_api::{
-    client::{account, capabilities, login, logout, register, threepid, versions},
+    client::{
+        account, capabilities, deactivate, login, logout, openid, password, refresh, register,
+        registration_token, request_token, threepid, versions,
+    },
     error::ErrorCode,
+    federation::openid::USERINFO,
     submit_token,
 };
 use tower_http::catch_panic::CatchPanicLayer;
@@ -18,7 +22,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::{
     AppState,
     answer::{self, ErrorAnswer},
-    client, cors, pages, shield,
+    client, cors, pages, shield, well_known,
 };
 
 /// A route of the client API.
@@ -54,12 +58,13 @@ pub enum Modes {
     NodeOnly,
 }
 
-
 /// Whether a path has a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// `/client/v3/…` and `/client/r0/…`.
     V3,
+    /// `/client/v1/…`.
+    V1,
     /// As it stands.
     None,
 }
@@ -69,6 +74,8 @@ pub enum Version {
 pub enum Access {
     /// Anyone may ask.
     Open,
+    /// With an access token, or without; not with one that does not work.
+    Optional,
     /// Only with an access token.
     Token,
 }
@@ -76,7 +83,7 @@ pub enum Access {
 /// The client API: each route with its handler.
 #[rustfmt::skip]
 fn client_routes() -> Vec<(Route, MethodRouter<AppState>)> {
-    use Access::{Open, Token};
+    use Access::{Open, Optional, Token};
     use client as c;
     vec![
         bare(Method::GET, versions::VERSIONS, Open, get(c::versions::get_versions)),
@@ -85,14 +92,25 @@ fn client_routes() -> Vec<(Route, MethodRouter<AppState>)> {
         v3(Method::POST, login::LOGIN, Open, post(c::login::log_in)),
         v3(Method::POST, logout::LOGOUT, Token, post(c::logout::log_out)),
         v3(Method::POST, logout::LOGOUT_ALL, Token, post(c::logout::log_out_all)),
+        v3(Method::POST, refresh::REFRESH, Open, post(c::refresh::refresh)),
         v3(Method::GET, account::WHOAMI, Token, get(c::account::whoami)),
         v3(Method::POST, register::REGISTER, Open, post(c::register::register)),
         v3(Method::GET, register::AVAILABLE, Open, get(c::register::check_availability)),
-        v3_in_all_modes(Method::POST, threepid::EMAIL_REQUEST_TOKEN, Open, post(c::threepid::request_token_to_3pid_email)),
-        v3_in_all_modes(Method::POST, threepid::MSISDN_REQUEST_TOKEN, Open, post(c::threepid::request_token_to_3pid_msisdn)),
+        v1(Method::GET, registration_token::VALIDITY, Open, get(c::registration_token::check_validity)),
+        v3(Method::POST, request_token::REGISTER_EMAIL, Open, post(c::request_token::request_token_to_register_email)),
+        v3(Method::POST, request_token::REGISTER_MSISDN, Open, post(c::request_token::request_token_to_register_msisdn)),
+        v3_in_all_modes(Method::POST, request_token::THREEPID_EMAIL, Open, post(c::request_token::request_token_to_3pid_email)),
+        v3_in_all_modes(Method::POST, request_token::THREEPID_MSISDN, Open, post(c::request_token::request_token_to_3pid_msisdn)),
+        v3(Method::POST, request_token::PASSWORD_EMAIL, Open, post(c::request_token::request_token_to_reset_password_email)),
+        v3(Method::POST, request_token::PASSWORD_MSISDN, Open, post(c::request_token::request_token_to_reset_password_msisdn)),
         v3_in_all_modes(Method::GET, threepid::THREEPIDS, Token, get(c::threepid::get_account_3pids)),
+        v3_in_all_modes(Method::POST, threepid::THREEPIDS, Token, post(c::threepid::post_3pids)),
         v3_in_all_modes(Method::POST, threepid::ADD, Token, post(c::threepid::add_3pid)),
         v3_in_all_modes(Method::POST, threepid::DELETE, Token, post(c::threepid::delete_3pid_from_account)),
+        v3(Method::POST, password::PASSWORD, Optional, post(c::password::change_password)),
+        v3(Method::POST, deactivate::DEACTIVATE, Optional, post(c::deactivate::deactivate)),
+        v3(Method::POST, openid::REQUEST_TOKEN, Token, post(c::openid::request_openid_token)),
+        bare(Method::GET, USERINFO, Open, get(super::federation::openid::userinfo)),
     ]
 }
 
@@ -115,6 +133,15 @@ fn v3_in_all_modes(
     (Route { method, path, version: Version::V3, access, modes: Modes::All }, handler)
 }
 
+fn v1(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    handler: MethodRouter<AppState>,
+) -> (Route, MethodRouter<AppState>) {
+    (Route { method, path, version: Version::V1, access, modes: Modes::NodeOnly }, handler)
+}
+
 fn bare(
     method: Method,
     path: &'static str,
@@ -131,17 +158,20 @@ pub fn routes() -> Vec<Route> {
 
 /// Everything that the main listener serves.
 pub fn router(state: AppState) -> Router {
-    let served = client_routes().into_iter().filter(|(route, _)| is_served(route.modes, state.settings().mode));
+    let served =
+        client_routes().into_iter().filter(|(route, _)| is_served(route.modes, state.settings().mode));
     let api = served.fold(Router::new(), |api, (route, handler)| match route.version {
         Version::V3 => api
             .route(&format!("/client/v3{}", route.path), handler.clone())
             .route(&format!("/client/r0{}", route.path), handler),
+        Version::V1 => api.route(&format!("/client/v1{}", route.path), handler),
         Version::None => api.route(route.path, handler),
     });
     let json = Router::new()
         .nest("/_api", api.clone())
         .nest("/_matrix", api)
         .route(submit_token::SUBMIT_TOKEN, post(super::submit_token::submit_token))
+        .merge(well_known::router(state.settings().well_known.as_ref()))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed);
     let html = match &state.0.inbox {

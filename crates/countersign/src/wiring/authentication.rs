@@ -2,7 +2,7 @@
 
 use countersign_api::uia::{Policy, PolicyLink, TermsParams};
 use countersign_core::{CharacterClass, PasswordPolicy, Stage, distinct_flows};
-use countersign_service::{AccountsSettings, UiaSettings};
+use countersign_service::{AccountsSettings, TokenLifetimes, UiaSettings};
 
 use super::settings::{limits, media, sms_countries};
 use crate::config::{self, Config};
@@ -21,6 +21,10 @@ pub(super) fn accounts_settings(config: &Config) -> AccountsSettings {
             min_length: config.passwords.min_length,
             require: config.passwords.require.iter().map(class).collect(),
         },
+        token_lifetimes: config.login.refresh_tokens.then(|| TokenLifetimes {
+            access: config.login.access_token_lifetime,
+            refresh: Some(config.login.refresh_token_lifetime).filter(|lifetime| !lifetime.is_zero()),
+        }),
         sms_countries: sms_countries(config),
     }
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use countersign_core::{CodePolicy, InUsePolicy, Medium, NextLinkPolicy, Rate, RetryPolicy};
-use countersign_service::{Limits, Links, VerifierSettings, WorkerSettings};
+use countersign_service::{Limits, Links, NoticeSettings, VerifierSettings, WorkerSettings};
 use countersign_storage::Retention;
 
 use super::authentication::terms;
 use crate::{
     config::{self, Config, LimitsConfig, Transport},
-    http::{HttpSettings, Mode, Offers, PasswordNeeded, Registration, ShieldSettings},
+    http::{HttpSettings, Mode, Offer, Offers, PasswordNeeded, Registration, ShieldSettings, WellKnown},
 };
 
 pub(super) fn wants_inbox(config: &Config) -> bool {
@@ -94,15 +94,37 @@ pub(super) fn http_settings(config: &Config) -> HttpSettings {
         mode: if config.sidecar.is_some() { Mode::Sidecar } else { Mode::Node },
         registration,
         terms: terms(config),
-        offers: Offers {
-            threepid_changes: config.threepids.changes,
-            deprecated_add: config.threepids.deprecated_add == config::DeprecatedAdd::Add,
-            password_changes: config.passwords.change,
-            deactivation: config.passwords.deactivate,
-        },
+        offers: offers(config),
+        well_known: config.well_known.enabled.then(|| WellKnown {
+            base_url: config.server.public_url.to_string(),
+            identity_server_url: config.well_known.identity_server_url.as_ref().map(ToString::to_string),
+        }),
         trusted_proxies: config.server.trusted_proxies.clone(),
         max_body_bytes: config.server.max_body_bytes,
         request_timeout: config.server.request_timeout,
+    }
+}
+
+fn offers(config: &Config) -> Offers {
+    let deprecated_add = config.threepids.deprecated_add == config::DeprecatedAdd::Add;
+    let switches = [
+        (Offer::ThreepidChanges, config.threepids.changes),
+        (Offer::DeprecatedAdd, deprecated_add),
+        (Offer::PasswordChanges, config.passwords.change),
+        (Offer::Deactivation, config.passwords.deactivate),
+    ];
+    Offers::new(switches.into_iter().filter_map(|(offer, is_on)| is_on.then_some(offer)))
+}
+
+pub(super) fn notice_settings(config: &Config) -> NoticeSettings {
+    let told = |medium: &Medium| match medium {
+        Medium::Email => config.notices.enabled,
+        Medium::Msisdn => config.notices.enabled && config.notices.sms,
+    };
+    NoticeSettings {
+        server_name: config.server.name.clone(),
+        media: media(config).into_iter().filter(told).collect(),
+        lifetime: config.validation.session_lifetime,
     }
 }
 

@@ -14,7 +14,7 @@ pub(in crate::http) async fn whoami(
 ) -> Json<WhoamiResponse> {
     Json(WhoamiResponse {
         user_id: accounts.user_id(&caller.localpart).to_string(),
-        device_id: Some(caller.device_id.as_str().to_owned()),
+        device_id: caller.device_id.map(|device_id| device_id.as_str().to_owned()),
         is_guest: Some(false),
     })
 }

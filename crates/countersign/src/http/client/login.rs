@@ -6,10 +6,10 @@ use countersign_api::{
     error::ErrorCode,
     uia::PASSWORD,
 };
-use countersign_service::{Accounts, LogInRequest, NewDevice};
+use countersign_service::{Accounts, LogInRequest, LoggedIn, NewDevice, WithRefresh};
 use zeroize::Zeroizing;
 
-use super::{ClientError, MatrixJson, uia::account_identifier};
+use super::{ClientError, MatrixJson, refresh::expires_in_ms, uia::account_identifier};
 use crate::http::extract::Context;
 
 /// `GET /login` ([spec](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3login))
@@ -34,13 +34,15 @@ pub(in crate::http) async fn log_in(
         identifier: account_identifier(identifier)?,
         password: Zeroizing::new(password),
         device: NewDevice::parse(body.device_id.as_deref(), body.initial_device_display_name)?,
+        refresh: WithRefresh::of(body.refresh_token),
     };
-    let logged_in = accounts.log_in(request).await?;
+    let LoggedIn { user_id, login } = accounts.log_in(request).await?;
+    let expires_in_ms = expires_in_ms(&login);
     Ok(Json(LoginResponse {
-        user_id: logged_in.user_id.to_string(),
-        access_token: logged_in.login.access_token.to_string(),
-        device_id: logged_in.login.device_id.as_str().to_owned(),
-        refresh_token: None,
-        expires_in_ms: None,
+        user_id: user_id.to_string(),
+        access_token: login.access_token.to_string(),
+        device_id: login.device_id.as_str().to_owned(),
+        refresh_token: login.refresh_token.map(|token| token.to_string()),
+        expires_in_ms,
     }))
 }

@@ -1,70 +1,21 @@
-//! `/account/3pid`: asking for a token, and the addresses of an account.
+//! `/account/3pid`: the addresses of an account.
 
 use axum::{Json, extract::State};
-use countersign_api::client::{
-    Empty,
-    threepid::{
-        AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, RequestEmailToken,
-        RequestMsisdnToken, RequestTokenResponse, Threepid, ThreepidsResponse, UnbindResult,
+use countersign_api::{
+    client::{
+        Empty,
+        threepid::{
+            AddThreepidDirectlyRequest, AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse,
+            Threepid, ThreepidsResponse, UnbindResult,
+        },
     },
+    object::{FromObject, Object},
 };
-use countersign_core::{
-    ClientSecret, EmailAddress, Medium, Msisdn, SendAttempt, SessionId, SessionPurpose, Stage,
-    ThirdPartyIdentifier, UiaOperation,
-};
-use countersign_service::{AccountThreepids, TokenRequest, TokenRequested, Uia, Verifier};
+use countersign_core::{ClientSecret, Medium, SessionId, ThirdPartyIdentifier, UiaOperation};
+use countersign_service::{AccountThreepids, UiaWish};
 
-use super::{
-    Authenticated, ClientError, MatrixJson,
-    uia::{Operation, authenticate},
-};
-use crate::http::extract::Context;
-
-/// `POST /account/3pid/email/requestToken`
-/// ([spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidemailrequesttoken))
-pub(in crate::http) async fn request_token_to_3pid_email(
-    State(verifier): State<Verifier>,
-    Context(context): Context,
-    MatrixJson(body): MatrixJson<RequestEmailToken>,
-) -> Result<Json<RequestTokenResponse>, ClientError> {
-    let client_secret = ClientSecret::parse(&body.client_secret)?;
-    let next_link = body.next_link.as_deref().map(|link| verifier.parse_next_link(link)).transpose()?;
-    verifier.require_medium(Medium::Email)?;
-    let request = TokenRequest {
-        context,
-        purpose: SessionPurpose::AddThreepid,
-        threepid: EmailAddress::parse(&body.email)?.into(),
-        client_secret,
-        send_attempt: SendAttempt(body.send_attempt),
-        next_link,
-    };
-    Ok(Json(requested(verifier.request_token(request).await?)))
-}
-
-/// `POST /account/3pid/msisdn/requestToken`
-/// ([spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidmsisdnrequesttoken))
-pub(in crate::http) async fn request_token_to_3pid_msisdn(
-    State(verifier): State<Verifier>,
-    Context(context): Context,
-    MatrixJson(body): MatrixJson<RequestMsisdnToken>,
-) -> Result<Json<RequestTokenResponse>, ClientError> {
-    let client_secret = ClientSecret::parse(&body.client_secret)?;
-    let next_link = body.next_link.as_deref().map(|link| verifier.parse_next_link(link)).transpose()?;
-    verifier.require_medium(Medium::Msisdn)?;
-    let request = TokenRequest {
-        context,
-        purpose: SessionPurpose::AddThreepid,
-        threepid: Msisdn::parse(&body.country, &body.phone_number)?.into(),
-        client_secret,
-        send_attempt: SendAttempt(body.send_attempt),
-        next_link,
-    };
-    Ok(Json(requested(verifier.request_token(request).await?)))
-}
-
-fn requested(requested: TokenRequested) -> RequestTokenResponse {
-    RequestTokenResponse { sid: requested.sid.to_string(), submit_url: requested.submit_url }
-}
+use super::{Authenticated, ClientError, MatrixJson, uia};
+use crate::http::{AppState, Offer, answer::not_found, extract::Context};
 
 /// `GET /account/3pid` ([spec](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3account3pid))
 pub(in crate::http) async fn get_account_3pids(
@@ -84,28 +35,50 @@ pub(in crate::http) async fn get_account_3pids(
     Ok(Json(ThreepidsResponse { threepids }))
 }
 
+/// `POST /account/3pid`, deprecated
+/// ([spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pid))
+///
+/// The specification calls it an equal of `/account/3pid/bind`; servers make it an `add` without a password. So it is off
+/// unless the operator wants it.
+pub(in crate::http) async fn post_3pids(
+    State(state): State<AppState>,
+    State(threepids): State<AccountThreepids>,
+    Authenticated(caller): Authenticated,
+    Context(context): Context,
+    MatrixJson(body): MatrixJson<Object>,
+) -> Result<Json<Empty>, ClientError> {
+    if !state.settings().offers.includes(Offer::DeprecatedAdd) {
+        return Err(not_found().await.into());
+    }
+    ClientError::unless_offered(state.settings(), Offer::ThreepidChanges)?;
+    let creds = AddThreepidDirectlyRequest::from_object(body)?.three_pid_creds;
+    let (sid, client_secret) = (SessionId::parse(&creds.sid), ClientSecret::parse(&creds.client_secret)?);
+    let added = threepids.add(&caller.localpart, sid, &client_secret, &context).await;
+    added.map_err(ClientError::of_direct_add)?;
+    Ok(Json(Empty {}))
+}
+
 /// `POST /account/3pid/add`
 /// ([spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd))
 ///
 /// The session is looked at after authentication, so that its refusal is never a 401 with flows.
 pub(in crate::http) async fn add_3pid(
     State(threepids): State<AccountThreepids>,
-    State(uia): State<Uia>,
-    Context(context): Context,
+    State(state): State<AppState>,
     Authenticated(caller): Authenticated,
-    MatrixJson(body): MatrixJson<AddThreepidRequest>,
+    Context(context): Context,
+    MatrixJson(mut body): MatrixJson<Object>,
 ) -> Result<Json<Empty>, ClientError> {
+    ClientError::unless_offered(state.settings(), Offer::ThreepidChanges)?;
+    let run =
+        uia::begin(&state, UiaOperation::AddThreepid, Some(caller.localpart.clone()), &mut body).await?;
+    let body = AddThreepidRequest::from_object(body)?;
     let (sid, client_secret) = body.session()?;
     let (sid, client_secret) = (SessionId::parse(sid), ClientSecret::parse(client_secret)?);
-    let operation = Operation {
-        network: context.network,
-        operation: UiaOperation::AddThreepid,
-        flows: vec![vec![Stage::Password]],
-        localpart: Some(caller.localpart.clone()),
-        target: Some(threepids.uia_target(sid.as_ref(), &client_secret)),
-    };
-    authenticate(&uia, body.auth, operation).await?;
-    threepids.add(&caller.localpart, sid, &client_secret).await?;
+    let target = Some(threepids.uia_target(sid.as_ref(), &client_secret));
+    let wish = UiaWish { target, new_password: None, network: context.network };
+    uia::authenticate(&state, run, wish).await?;
+    threepids.add(&caller.localpart, sid, &client_secret, &context).await?;
     Ok(Json(Empty {}))
 }
 
@@ -114,14 +87,17 @@ pub(in crate::http) async fn add_3pid(
 ///
 /// Nothing was bound at an identity server, so there is nothing to unbind: `no-support`.
 pub(in crate::http) async fn delete_3pid_from_account(
+    State(state): State<AppState>,
     State(threepids): State<AccountThreepids>,
     Authenticated(caller): Authenticated,
+    Context(context): Context,
     MatrixJson(body): MatrixJson<DeleteThreepidRequest>,
 ) -> Result<Json<DeleteThreepidResponse>, ClientError> {
+    ClientError::unless_offered(state.settings(), Offer::ThreepidChanges)?;
     let medium = Medium::parse(&body.medium)
         .ok_or_else(|| ClientError::invalid_param("medium must be email or msisdn"))?;
     let threepid = ThirdPartyIdentifier::from_canonical(medium, &body.address)
         .ok_or_else(|| ClientError::invalid_param("address is not an address of this medium"))?;
-    threepids.delete(&caller.localpart, &threepid).await?;
+    threepids.delete(&caller.localpart, &threepid, &context).await?;
     Ok(Json(DeleteThreepidResponse { id_server_unbind_result: UnbindResult::NoSupport }))
 }

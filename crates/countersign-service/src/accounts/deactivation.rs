@@ -1,0 +1,50 @@
+//! The end of an account: nothing is left of it but its name, so that nobody else gets that.
+
+use countersign_core::Localpart;
+use countersign_storage::{Deactivated, Deactivation, StorageError};
+use thiserror::Error;
+
+use super::Accounts;
+use crate::{Notices, RequestContext, ThreepidsError, UiaProof};
+
+/// A wish to end an account.
+#[derive(Clone, Debug)]
+pub struct Deactivate {
+    /// What came along.
+    pub context: RequestContext,
+    /// The account.
+    pub localpart: Localpart,
+    /// The authentication that allows it.
+    pub proof: UiaProof,
+}
+
+/// Why an account is not ended.
+#[derive(Debug, Error)]
+pub enum DeactivateError {
+    /// An address that is to be told can't be read.
+    #[error(transparent)]
+    Notices(ThreepidsError),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl Accounts {
+    /// Ends an account, and tells the addresses that it had. Again changes nothing.
+    ///
+    /// # Errors
+    /// When an address can't be read, or the database fails.
+    pub async fn deactivate(&self, wish: Deactivate, notices: &Notices) -> Result<(), DeactivateError> {
+        let drafts = notices.drafts(&wish.localpart, &wish.context.language).await;
+        let deactivation = Deactivation {
+            localpart: wish.localpart,
+            uia_session: wish.proof.session,
+            notices: drafts.map_err(DeactivateError::Notices)?,
+        };
+        match self.storage.deactivate(deactivation, self.clock.now()).await? {
+            Deactivated::Done { notified } => notices.ring(&notified),
+            Deactivated::Before => {}
+        }
+        Ok(())
+    }
+}

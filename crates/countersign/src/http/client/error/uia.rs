@@ -1,0 +1,36 @@
+//! User-interactive authentication: what a client hears when it fails otherwise than by a stage.
+
+use axum::http::StatusCode;
+use countersign_api::error::ErrorCode;
+use countersign_core::UiaMismatch;
+use countersign_service::UiaError;
+
+use super::ClientError;
+use crate::http::answer::ErrorAnswer;
+
+impl From<UiaMismatch> for ClientError {
+    fn from(mismatch: UiaMismatch) -> Self {
+        match mismatch {
+            UiaMismatch::Unknown => Self::invalid_param(mismatch.to_string()),
+            UiaMismatch::Foreign => {
+                Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, mismatch.to_string())
+            }
+        }
+    }
+}
+
+impl From<UiaError> for ClientError {
+    fn from(error: UiaError) -> Self {
+        use UiaError as E;
+        match error {
+            E::Session(mismatch) => mismatch.into(),
+            E::Limited(retry_after) => Self(ErrorAnswer::limited(retry_after)),
+            E::Password(cause) => cause.into(),
+            E::TokenChanged => {
+                Self::invalid_param("The authentication session holds another registration token")
+            }
+            E::Sealed(_) => Self(ErrorAnswer::internal(&error)),
+            E::Storage(cause) => cause.into(),
+        }
+    }
+}
