@@ -33,6 +33,11 @@ impl Account {
     pub fn is_live(&self) -> bool {
         self.deactivated_at.is_none()
     }
+
+    /// Whether someone can still use it with the password that was looked at (`None`: without one).
+    pub fn still_has(&self, password_hash: Option<&str>) -> bool {
+        self.is_live() && self.password_hash.as_deref() == password_hash
+    }
 }
 
 impl fmt::Debug for Account {

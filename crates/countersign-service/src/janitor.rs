@@ -51,6 +51,8 @@ impl Janitor {
                     swept.sessions = swept.sessions,
                     swept.messages = swept.messages,
                     swept.uia_sessions = swept.uia_sessions,
+                    swept.openid_tokens = swept.openid_tokens,
+                    swept.delegated_sessions = swept.delegated_sessions,
                     swept.budgets = swept.budgets,
                     "Deleted rows that were over"
                 ),

@@ -119,7 +119,7 @@ pub enum Deactivated {
 /// Accounts of the node, and their devices. Of the tokens, [`TokenStore`](crate::TokenStore) knows more.
 #[async_trait]
 pub trait AccountStore: Send + Sync {
-    /// Makes an account with its first login, its proven addresses (`ValidationSession::consume_for`), the terms that the
+    /// Makes an account with its first login, its proven addresses (`ValidationSession::register`), the terms that the
     /// session showed if it has completed that stage, and the use of the registration token that it holds. Consumes the
     /// validation sessions; keeps the account's name with the authentication session and finishes it. All of it or nothing.
     /// Of two with one name, one address, or one authentication session, one wins.
@@ -143,7 +143,7 @@ pub trait AccountStore: Send + Sync {
     async fn list_devices(&self, localpart: &Localpart) -> Result<Vec<Device>, StorageError>;
 
     /// Sets a password, logs devices out, consumes the proof, whose address must be this account's
-    /// (`ValidationSession::consume_for`), finishes the authentication session, and queues notices to the addresses that
+    /// (`ValidationSession::reset_password`), finishes the authentication session, and queues notices to the addresses that
     /// the account has. All of it or nothing. Of two in one authentication session, or with one proof, one has its effect.
     async fn change_password(
         &self,

@@ -77,23 +77,38 @@ impl ValidationSession {
             .validated_at
             .filter(|_| !session.is_expired(now) && session.ended.is_none())
             .ok_or(AddRefusal::AuthFailed)?;
-        let consumed =
-            Self { consumed: Some(Consumed { at: now, by: add.localpart.clone() }), ..session.clone() };
+        let consumed = session.consumed_by(&add.localpart, now);
         if is_owner {
             return Ok(AddDecision::AlreadyAdded(Some(consumed)));
         }
         if owner.is_some() {
             return Err(AddRefusal::InUse);
         }
-        let threepid = AccountThreepid {
-            localpart: add.localpart.clone(),
-            medium: session.medium,
-            address_hash: session.address_hash,
-            sealed_address: add.sealed_address.clone(),
+        let threepid = session.threepid(&add.localpart, &add.sealed_address, validated_at, now);
+        Ok(AddDecision::Add { threepid, session: consumed })
+    }
+
+    /// The session after it had its effect.
+    pub(super) fn consumed_by(&self, localpart: &Localpart, now: Timestamp) -> Self {
+        Self { consumed: Some(Consumed { at: now, by: localpart.clone() }), ..self.clone() }
+    }
+
+    /// Its address on an account.
+    pub(super) fn threepid(
+        &self,
+        localpart: &Localpart,
+        sealed_address: &Sealed,
+        validated_at: Timestamp,
+        now: Timestamp,
+    ) -> AccountThreepid {
+        AccountThreepid {
+            localpart: localpart.clone(),
+            medium: self.medium,
+            address_hash: self.address_hash,
+            sealed_address: sealed_address.clone(),
             validated_at,
             added_at: now,
-        };
-        Ok(AddDecision::Add { threepid, session: consumed })
+        }
     }
 }
 

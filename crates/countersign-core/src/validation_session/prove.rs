@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{AddRefusal, Consumed, ValidationSession};
-use crate::{ClientSecretHash, Localpart, Medium, SessionPurpose, Timestamp};
+use super::{AddRefusal, ValidationSession};
+use crate::{AccountThreepid, ClientSecretHash, Localpart, Medium, Sealed, SessionPurpose, Timestamp};
 
 /// A session does not prove its address: it is unknown, for something else, not validated, over or used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -14,7 +14,7 @@ pub struct Unproven;
 
 impl ValidationSession {
     /// Whether a session proves an address of that medium to an authentication of that purpose. It stays as it is: what
-    /// the authentication allows consumes it ([`consume_for`](Self::consume_for)).
+    /// the authentication allows consumes it ([`register`](Self::register), [`reset_password`](Self::reset_password)).
     ///
     /// # Errors
     /// When it proves nothing (yet).
@@ -26,31 +26,45 @@ impl ValidationSession {
         now: Timestamp,
     ) -> Result<&'a Self, Unproven> {
         let session = session.filter(|session| session.client_secret_hash == *secret).ok_or(Unproven)?;
-        let proves = session.medium == medium && session.counts_for(purpose, now);
+        let proves = session.medium == medium && session.counts_for(purpose, now).is_some();
         if proves { Ok(session) } else { Err(Unproven) }
     }
 
-    /// The session after it had its effect on the account `by`: a new account begins with its address, which `owner` must
-    /// not have, or the account that has the address gets a new password.
+    /// The address with which a new account begins, and the session that proved it, consumed. `owner` has the address.
     ///
     /// # Errors
-    /// When it proves nothing any more, or its address is not whose it must be.
-    pub fn consume_for(
+    /// When it proves nothing any more, or an account has the address.
+    pub fn register(
         session: Option<&Self>,
-        purpose: SessionPurpose,
         owner: Option<&Localpart>,
-        by: &Localpart,
+        localpart: &Localpart,
+        sealed_address: &Sealed,
         now: Timestamp,
-    ) -> Result<Self, AddRefusal> {
-        let session =
-            session.filter(|session| session.counts_for(purpose, now)).ok_or(AddRefusal::AuthFailed)?;
-        match (purpose, owner) {
-            (SessionPurpose::Register, None) => {}
-            (SessionPurpose::Register, Some(_)) => return Err(AddRefusal::InUse),
-            (SessionPurpose::ResetPassword, Some(owner)) if owner == by => {}
-            _ => return Err(AddRefusal::AuthFailed),
+    ) -> Result<(AccountThreepid, Self), AddRefusal> {
+        let (session, validated_at) = session
+            .and_then(|session| Some((session, session.counts_for(SessionPurpose::Register, now)?)))
+            .ok_or(AddRefusal::AuthFailed)?;
+        if owner.is_some() {
+            return Err(AddRefusal::InUse);
         }
-        Ok(Self { consumed: Some(Consumed { at: now, by: by.clone() }), ..session.clone() })
+        let threepid = session.threepid(localpart, sealed_address, validated_at, now);
+        Ok((threepid, session.consumed_by(localpart, now)))
+    }
+
+    /// The session after it allowed to set a new password, consumed. `owner` has the address, and must be the account.
+    ///
+    /// # Errors
+    /// When it proves nothing any more, or its address is not on the account.
+    pub fn reset_password(
+        session: Option<&Self>,
+        owner: Option<&Localpart>,
+        localpart: &Localpart,
+        now: Timestamp,
+    ) -> Result<Self, Unproven> {
+        let session = session
+            .filter(|session| session.counts_for(SessionPurpose::ResetPassword, now).is_some())
+            .ok_or(Unproven)?;
+        if owner == Some(localpart) { Ok(session.consumed_by(localpart, now)) } else { Err(Unproven) }
     }
 
     /// The session after another service validated its address, if that changes it. The time of the proof is the other
@@ -76,20 +90,21 @@ impl ValidationSession {
         Ok(Some(Self { validated_at, ..session.validated(lifetime, now) }))
     }
 
-    fn counts_for(&self, purpose: SessionPurpose, now: Timestamp) -> bool {
-        self.purpose == purpose
-            && self.validated_at.is_some()
+    /// When it proved its address, if it still may have an effect for that purpose.
+    fn counts_for(&self, purpose: SessionPurpose, now: Timestamp) -> Option<Timestamp> {
+        let counts = self.purpose == purpose
             && !self.decoy
             && !self.is_expired(now)
             && self.ended.is_none()
-            && self.consumed.is_none()
+            && self.consumed.is_none();
+        self.validated_at.filter(|_| counts)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::test_data::*, *};
-    use crate::{EndReason, Ended, ValidationRequest};
+    use crate::{Consumed, EndReason, Ended, ValidationRequest};
 
     fn good(purpose: SessionPurpose) -> ValidationSession {
         validated(&ValidationRequest { purpose, ..request() })
@@ -132,44 +147,50 @@ mod tests {
     }
 
     #[test]
-    fn an_effect_consumes_the_session_of_the_right_owner() {
-        let (alice, bob) = (localpart("alice"), localpart("bob"));
-        let consume = |session: &ValidationSession, owner: Option<&Localpart>| {
-            ValidationSession::consume_for(Some(session), session.purpose, owner, &alice, NOW)
+    fn a_new_account_begins_with_an_address_of_nobody() {
+        let (alice, sealed) = (localpart("alice"), Sealed::from_bytes(vec![17]));
+        let now = NOW.after(TICK);
+        let register = |session: &ValidationSession, owner: Option<&Localpart>| {
+            ValidationSession::register(Some(session), owner, &alice, &sealed, now)
         };
-        let register = good(SessionPurpose::Register);
-        let consumed = Some(Consumed { at: NOW, by: alice.clone() });
-        assert_eq!(consume(&register, None), Ok(ValidationSession { consumed, ..register.clone() }));
-        for owner in [&alice, &bob] {
-            assert_eq!(consume(&register, Some(owner)), Err(AddRefusal::InUse));
+        let session = good(SessionPurpose::Register);
+        let (threepid, saved) = register(&session, None).unwrap();
+        assert_eq!((threepid.localpart, threepid.sealed_address), (alice.clone(), sealed.clone()));
+        assert_eq!((threepid.validated_at, threepid.added_at), (NOW, now));
+        let consumed = Some(Consumed { at: now, by: alice.clone() });
+        assert_eq!(saved, ValidationSession { consumed, ..session.clone() });
+        for owner in ["alice", "bob"].map(localpart) {
+            assert_eq!(register(&session, Some(&owner)), Err(AddRefusal::InUse));
         }
-        let reset = good(SessionPurpose::ResetPassword);
-        assert!(consume(&reset, Some(&alice)).is_ok());
-        for owner in [None, Some(&bob)] {
-            assert_eq!(consume(&reset, owner), Err(AddRefusal::AuthFailed));
+        for (what, session) in spoiled(&session) {
+            assert_eq!(register(&session, None), Err(AddRefusal::AuthFailed), "{what}");
         }
-        for purpose in [SessionPurpose::AddThreepid, SessionPurpose::Identity, SessionPurpose::Verify] {
-            for owner in [None, Some(&alice)] {
-                assert_eq!(consume(&good(purpose), owner), Err(AddRefusal::AuthFailed), "{purpose:?}");
-            }
+        for purpose in SessionPurpose::ALL.into_iter().filter(|purpose| *purpose != SessionPurpose::Register)
+        {
+            assert_eq!(register(&good(purpose), None), Err(AddRefusal::AuthFailed), "{purpose:?}");
         }
     }
 
     #[test]
-    fn a_session_that_proves_nothing_has_no_effect() {
-        for purpose in [SessionPurpose::Register, SessionPurpose::ResetPassword] {
-            for (what, session) in spoiled(&good(purpose)) {
-                for owner in [None, Some(&localpart("alice"))] {
-                    let consumed = ValidationSession::consume_for(
-                        Some(&session),
-                        purpose,
-                        owner,
-                        &localpart("alice"),
-                        NOW,
-                    );
-                    assert_eq!(consumed, Err(AddRefusal::AuthFailed), "{what}");
-                }
-            }
+    fn a_password_is_reset_by_an_address_of_the_account() {
+        let alice = localpart("alice");
+        let reset = |session: &ValidationSession, owner: Option<&str>| {
+            let owner = owner.map(localpart);
+            ValidationSession::reset_password(Some(session), owner.as_ref(), &alice, NOW)
+        };
+        let session = good(SessionPurpose::ResetPassword);
+        let consumed = Some(Consumed { at: NOW, by: alice.clone() });
+        assert_eq!(reset(&session, Some("alice")), Ok(ValidationSession { consumed, ..session.clone() }));
+        for owner in [None, Some("bob")] {
+            assert_eq!(reset(&session, owner), Err(Unproven));
+        }
+        for (what, session) in spoiled(&session) {
+            assert_eq!(reset(&session, Some("alice")), Err(Unproven), "{what}");
+        }
+        let others =
+            SessionPurpose::ALL.into_iter().filter(|purpose| *purpose != SessionPurpose::ResetPassword);
+        for purpose in others {
+            assert_eq!(reset(&good(purpose), Some("alice")), Err(Unproven), "{purpose:?}");
         }
     }
 

@@ -142,7 +142,7 @@ pub(crate) async fn one_address_and_one_name_have_one_owner(nodes: Nodes) {
     assert_eq!(added.await.iter().filter(|answer| answer.is_ok()).count(), 1);
     let registered = spread(&nodes, 12, |number, node| {
         let login = login("alice", &format!("D{number}"), &format!("token{number}"));
-        async move { node.register(registration("alice", Some(login))).await.unwrap() }
+        async move { node.register(registration("alice", Some(login)), NOW).await.unwrap() }
     });
     assert_eq!(registered.await.iter().filter(|answer| **answer == Registered::Created).count(), 1);
     assert_eq!(nodes[2].list_devices(&localpart("alice")).await.unwrap().len(), 1);

@@ -111,7 +111,7 @@ pub(crate) async fn consumed_session_gives_way_to_a_new_one(storage: Arc<dyn Sto
     let old = validated(&*storage, &first, NOW).await;
     storage.add_threepid(add_threepid(&old, "alice"), NOW).await.unwrap().unwrap();
     let address = first.address_hash;
-    assert!(storage.delete_threepid(&localpart("alice"), address).await.unwrap());
+    assert!(storage.delete_threepid(&localpart("alice"), address, Vec::new(), NOW).await.unwrap().is_some());
     let next = again(&first, 1);
     assert_eq!(sending(&*storage, &next, NOW).await, next.new_sid);
 }

@@ -51,7 +51,7 @@ pub(crate) async fn sweep_deletes_no_more_rows_than_asked(storage: Arc<dyn Stora
         total.uia_sessions += swept.uia_sessions;
         total.budgets += swept.budgets;
     }
-    assert_eq!(total, Swept { sessions: 5, messages: 5, uia_sessions: 5, budgets: 5 });
+    assert_eq!(total, Swept { sessions: 5, messages: 5, uia_sessions: 5, openid_tokens: 5, delegated_sessions: 5, budgets: 5 });
 }
 
 pub(crate) async fn session_that_owes_a_message_stays(storage: Arc<dyn Storage>) {

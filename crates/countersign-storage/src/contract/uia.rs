@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::{BudgetKind, Stage, UiaOperation, UiaSession, UiaTargetHash};
+use countersign_core::{BudgetKind, Stage, StageProof, UiaOperation, UiaSession, UiaTargetHash};
 use tokio::task::JoinSet;
 
 use super::data::*;
@@ -25,14 +25,14 @@ pub(crate) async fn session_is_kept_with_its_stages(storage: Arc<dyn Storage>) {
         (Stage::Password, vec![Stage::Dummy, Stage::Password]),
     ] {
         expected.completed = stages;
-        let answer = storage.complete_uia_stage(owned.id_hash, stage).await.unwrap();
+        let answer = storage.complete_uia_stage(owned.id_hash, stage, StageProof::Nothing).await.unwrap();
         assert_eq!(answer.as_ref(), Some(&expected));
         assert_eq!(storage.find_uia_session(owned.id_hash).await.unwrap().as_ref(), Some(&expected));
     }
     assert_eq!(storage.find_uia_session(anonymous.id_hash).await.unwrap(), Some(anonymous));
     let unknown = uia_session_hash("c");
     assert_eq!(storage.find_uia_session(unknown).await.unwrap(), None);
-    assert_eq!(storage.complete_uia_stage(unknown, Stage::Dummy).await.unwrap(), None);
+    assert_eq!(storage.complete_uia_stage(unknown, Stage::Dummy, StageProof::Nothing).await.unwrap(), None);
 }
 
 pub(crate) async fn session_is_charged_when_it_opens(storage: Arc<dyn Storage>) {
@@ -58,7 +58,9 @@ pub(crate) async fn stages_at_once_all_count(storage: Arc<dyn Storage>) {
         let mut tasks = JoinSet::new();
         for stage in Stage::ALL {
             let storage = Arc::clone(&storage);
-            tasks.spawn(async move { storage.complete_uia_stage(id, stage).await.unwrap() });
+            tasks.spawn(
+                async move { storage.complete_uia_stage(id, stage, StageProof::Nothing).await.unwrap() },
+            );
         }
         tasks.join_all().await;
         let session = storage.find_uia_session(id).await.unwrap().unwrap();

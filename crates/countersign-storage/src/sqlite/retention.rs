@@ -55,14 +55,27 @@ fn sweep(
             select id_hash from uia_sessions where expires_at < ?1 order by expires_at limit ?2)",
         params![now.as_millis(), limit],
     )?;
+    let openid_tokens = change(
+        tx,
+        "delete from openid_tokens where token_hash in (
+            select token_hash from openid_tokens where expires_at < ?1 order by expires_at limit ?2)",
+        params![now.as_millis(), limit],
+    )?;
+    let delegated_sessions = change(
+        tx,
+        "delete from delegated_sessions where sid in (
+            select sid from delegated_sessions where expires_at < ?1 order by expires_at limit ?2)",
+        params![now.as_millis(), limit],
+    )?;
     let (budgets, until) = sweep_budgets(tx, retention.rows_per_sweep, now, after)?;
     let count = |rows| u64::try_from(rows).unwrap_or(u64::MAX);
     let swept = Swept {
         sessions: count(sessions),
         messages: count(messages),
         uia_sessions: count(uia_sessions),
+        openid_tokens: count(openid_tokens),
+        delegated_sessions: count(delegated_sessions),
         budgets: count(budgets),
-        ..Swept::default()
     };
     Ok((swept, until))
 }

@@ -62,12 +62,20 @@ impl SessionStore for SqliteStorage {
 
     async fn mark_validated(
         &self,
-        _sid: SessionId,
-        _validated_at: Timestamp,
-        _lifetime: Duration,
-        _now: Timestamp,
+        sid: SessionId,
+        validated_at: Timestamp,
+        lifetime: Duration,
+        now: Timestamp,
     ) -> Result<bool, StorageError> {
-        Err(StorageError::Closed)
+        self.write(move |tx| {
+            let session = load(tx, sid)?;
+            let validated =
+                ValidationSession::validated_elsewhere(session.as_ref(), validated_at, lifetime, now);
+            let Ok(changed) = validated else { return Ok(false) };
+            changed.as_ref().map_or(Ok(()), |session| save(tx, session))?;
+            Ok(true)
+        })
+        .await
     }
 
     async fn find_session(&self, sid: SessionId) -> Result<Option<ValidationSession>, StorageError> {
@@ -132,7 +140,8 @@ fn load_latest(tx: &Connection, key: SessionKey) -> Outcome<Option<ValidationSes
     find(statement, [key.as_bytes()], row::read)
 }
 
-fn insert(tx: &Connection, session: &ValidationSession) -> Outcome<()> {
+/// Adds a new session.
+pub(super) fn insert(tx: &Connection, session: &ValidationSession) -> Outcome<()> {
     change_one(
         tx,
         "validation_sessions",

@@ -2,15 +2,16 @@
 
 use async_trait::async_trait;
 use countersign_core::{
-    AccountThreepid, AddDecision, AddRefusal, AddThreepid, AddressHash, Localpart, Medium, NoticeDraft,
-    Sealed, Timestamp, ValidationSession,
+    AccountHome, AccountThreepid, AddDecision, AddRefusal, AddThreepid, AddressHash, Localpart, Medium,
+    MessageKind, NoticeDraft, Sealed, Timestamp, ValidationSession,
 };
 use rusqlite::{Connection, params};
 
 use super::{
-    SqliteStorage,
+    SqliteStorage, accounts,
     failure::Outcome,
-    rows::{Columns, change, change_one, find, list},
+    notices,
+    rows::{Columns, change_one, find, list},
     sessions,
 };
 use crate::{AddedThreepid, StorageError, ThreepidStore, accounts::parse_localpart};
@@ -34,16 +35,11 @@ impl ThreepidStore for SqliteStorage {
         &self,
         localpart: &Localpart,
         address: AddressHash,
-        _notices: Vec<NoticeDraft>,
-        _now: Timestamp,
+        notices: Vec<NoticeDraft>,
+        now: Timestamp,
     ) -> Result<Option<Vec<Medium>>, StorageError> {
         let localpart = localpart.clone();
-        self.write(move |tx| {
-            let delete = "delete from account_threepids where address_hash = ?1 and localpart = ?2";
-            let deleted = change(tx, delete, params![address.as_bytes(), localpart.as_str()])?;
-            Ok((deleted == 1).then(Vec::new))
-        })
-        .await
+        self.write(move |tx| delete_threepid(tx, &localpart, address, &notices, now)).await
     }
 
     async fn find_threepid_owner(&self, address: AddressHash) -> Result<Option<Localpart>, StorageError> {
@@ -64,25 +60,57 @@ fn add_threepid(
     add: &AddThreepid,
     now: Timestamp,
 ) -> Outcome<Result<AddedThreepid, AddRefusal>> {
+    let account = match add.account {
+        AccountHome::Here => accounts::load(tx, &add.localpart)?,
+        AccountHome::Elsewhere => None,
+    };
     let session = sessions::load(tx, add.sid)?;
     let owner = match &session {
         Some(session) => find_owner(tx, session.address_hash)?,
         None => None,
     };
-    match ValidationSession::add_threepid(session.as_ref(), owner.as_ref(), None, add, now) {
+    let decision =
+        ValidationSession::add_threepid(session.as_ref(), owner.as_ref(), account.as_ref(), add, now);
+    let notified = match decision {
         Err(refusal) => return Ok(Err(refusal)),
         Ok(AddDecision::Add { threepid, session }) => {
+            // Before the new address is there, which needs no notice.
+            let kind = MessageKind::added(threepid.medium);
+            let notified = notices::enqueue(tx, &add.localpart, &add.notices, kind, now)?;
             insert(tx, &threepid)?;
             sessions::save(tx, &session)?;
+            notified
         }
         Ok(AddDecision::AlreadyAdded(session)) => {
             session.as_ref().map_or(Ok(()), |session| sessions::save(tx, session))?;
+            Vec::new()
         }
-    }
-    Ok(Ok(AddedThreepid { notified: Vec::new() }))
+    };
+    Ok(Ok(AddedThreepid { notified }))
 }
 
-fn insert(tx: &Connection, threepid: &AccountThreepid) -> Outcome<()> {
+fn delete_threepid(
+    tx: &Connection,
+    localpart: &Localpart,
+    address: AddressHash,
+    drafts: &[NoticeDraft],
+    now: Timestamp,
+) -> Outcome<Option<Vec<Medium>>> {
+    let statement =
+        tx.prepare_cached("select medium from account_threepids where address_hash = ?1 and localpart = ?2")?;
+    let medium = find(statement, params![address.as_bytes(), localpart.as_str()], |row| {
+        Columns::of("account_threepids", row).parse("medium", Medium::parse)
+    })?;
+    let Some(medium) = medium else { return Ok(None) };
+    // Before the address is gone, which gets a notice, too.
+    let notified = notices::enqueue(tx, localpart, drafts, MessageKind::removed(medium), now)?;
+    let delete = "delete from account_threepids where address_hash = ?1";
+    change_one(tx, "account_threepids", delete, [address.as_bytes()])?;
+    Ok(Some(notified))
+}
+
+/// Puts an address on an account.
+pub(super) fn insert(tx: &Connection, threepid: &AccountThreepid) -> Outcome<()> {
     change_one(
         tx,
         "account_threepids",

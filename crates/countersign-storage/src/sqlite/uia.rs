@@ -2,20 +2,21 @@
 
 use async_trait::async_trait;
 use countersign_core::{
-    Charge, Limited, Localpart, RegistrationTokenHash, Stage, StageProof, Timestamp, UiaOperation,
-    UiaSession, UiaSessionHash, UiaTargetHash,
+    Charge, Limited, Localpart, RegistrationTokenHash, Sealed, SessionId, Stage, StageProof, Timestamp,
+    UiaOperation, UiaSession, UiaSessionHash, UiaTargetHash,
 };
 use rusqlite::{Connection, params};
 
 use super::{
     SqliteStorage, budgets,
     failure::Outcome,
-    rows::{Columns, change_one, find},
+    registration_tokens,
+    rows::{Columns, change, change_one, find},
 };
 use crate::{
     StorageError, TokenReserved, UiaStore,
     accounts::parse_localpart,
-    uia::{parse_stages, stage_names},
+    uia::{parse_stages, parse_terms, stage_names, terms_lines},
 };
 
 #[async_trait]
@@ -26,14 +27,7 @@ impl UiaStore for SqliteStorage {
         charges: Vec<Charge>,
         now: Timestamp,
     ) -> Result<Result<(), Limited>, StorageError> {
-        self.write(move |tx| {
-            let charged = budgets::charge(tx, &charges, now)?;
-            if charged.is_ok() {
-                insert(tx, &session)?;
-            }
-            Ok(charged)
-        })
-        .await
+        self.write(move |tx| open(tx, &session, &charges, now)).await
     }
 
     async fn find_uia_session(&self, id: UiaSessionHash) -> Result<Option<UiaSession>, StorageError> {
@@ -49,12 +43,7 @@ impl UiaStore for SqliteStorage {
         self.write(move |tx| {
             let Some(session) = load(tx, id)? else { return Ok(None) };
             let session = session.complete(stage, &proof);
-            change_one(
-                tx,
-                "uia_sessions",
-                "update uia_sessions set completed = ?2 where id_hash = ?1",
-                params![id.as_bytes(), stage_names(&session.completed)],
-            )?;
+            save(tx, &session)?;
             Ok(Some(session))
         })
         .await
@@ -62,22 +51,52 @@ impl UiaStore for SqliteStorage {
 
     async fn reserve_registration_token(
         &self,
-        _id: UiaSessionHash,
-        _token: RegistrationTokenHash,
-        _now: Timestamp,
+        id: UiaSessionHash,
+        token: RegistrationTokenHash,
+        now: Timestamp,
     ) -> Result<TokenReserved, StorageError> {
-        Err(StorageError::Closed)
+        self.write(move |tx| reserve(tx, id, token, now)).await
     }
 }
 
-/// Keeps with a session which account it made.
-pub(super) fn mark_registered(tx: &Connection, id: UiaSessionHash, localpart: &Localpart) -> Outcome<()> {
-    change_one(
-        tx,
-        "uia_sessions",
-        "update uia_sessions set registered = ?2 where id_hash = ?1 and registered is null",
-        params![id.as_bytes(), localpart.as_str()],
-    )
+fn open(
+    tx: &Connection,
+    session: &UiaSession,
+    charges: &[Charge],
+    now: Timestamp,
+) -> Outcome<Result<(), Limited>> {
+    let existing = load(tx, session.id_hash)?;
+    if existing.is_some_and(|existing| now <= existing.expires_at) {
+        return Ok(Ok(()));
+    }
+    let charged = budgets::charge(tx, charges, now)?;
+    if charged.is_ok() {
+        change(tx, "delete from uia_sessions where id_hash = ?1", [session.id_hash.as_bytes()])?;
+        insert(tx, session)?;
+    }
+    Ok(charged)
+}
+
+fn reserve(
+    tx: &Connection,
+    id: UiaSessionHash,
+    token: RegistrationTokenHash,
+    now: Timestamp,
+) -> Outcome<TokenReserved> {
+    let Some(session) = load(tx, id)?.filter(|session| now <= session.expires_at) else {
+        return Ok(TokenReserved::SessionGone);
+    };
+    if let Some(held) = session.registration_token {
+        let same = held == token;
+        return Ok(if same { TokenReserved::Reserved(session) } else { TokenReserved::Changed });
+    }
+    let found = registration_tokens::load(tx, token, now)?;
+    if !found.is_some_and(|found| found.token.has_use_left(found.pending, now)) {
+        return Ok(TokenReserved::Invalid);
+    }
+    let session = session.complete(Stage::RegistrationToken, &StageProof::RegistrationToken(token));
+    save(tx, &session)?;
+    Ok(TokenReserved::Reserved(session))
 }
 
 fn insert(tx: &Connection, session: &UiaSession) -> Outcome<()> {
@@ -85,8 +104,9 @@ fn insert(tx: &Connection, session: &UiaSession) -> Outcome<()> {
         tx,
         "uia_sessions",
         "insert into uia_sessions (id_hash, operation, localpart, target_hash, completed, created_at, expires_at,
-            registered)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            registered, proven, email_sid, msisdn_sid, registration_token_hash, shown_terms, sealed_params,
+            password_hash, finished_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         params![
             session.id_hash.as_bytes(),
             session.operation.as_str(),
@@ -96,6 +116,36 @@ fn insert(tx: &Connection, session: &UiaSession) -> Outcome<()> {
             session.created_at.as_millis(),
             session.expires_at.as_millis(),
             session.registered.as_ref().map(Localpart::as_str),
+            session.proven.as_ref().map(Localpart::as_str),
+            session.email_sid.as_ref().map(SessionId::as_bytes),
+            session.msisdn_sid.as_ref().map(SessionId::as_bytes),
+            session.registration_token.as_ref().map(RegistrationTokenHash::as_bytes),
+            terms_lines(&session.shown_terms),
+            session.sealed_params.as_ref().map(Sealed::as_bytes),
+            session.password_hash,
+            session.finished_at.map(Timestamp::as_millis),
+        ],
+    )
+}
+
+/// Saves what may change in a session. The rest of the row stays as it was inserted.
+pub(super) fn save(tx: &Connection, session: &UiaSession) -> Outcome<()> {
+    change_one(
+        tx,
+        "uia_sessions",
+        "update uia_sessions set
+            completed = ?2, registered = ?3, proven = ?4, email_sid = ?5, msisdn_sid = ?6,
+            registration_token_hash = ?7, finished_at = ?8
+         where id_hash = ?1",
+        params![
+            session.id_hash.as_bytes(),
+            stage_names(&session.completed),
+            session.registered.as_ref().map(Localpart::as_str),
+            session.proven.as_ref().map(Localpart::as_str),
+            session.email_sid.as_ref().map(SessionId::as_bytes),
+            session.msisdn_sid.as_ref().map(SessionId::as_bytes),
+            session.registration_token.as_ref().map(RegistrationTokenHash::as_bytes),
+            session.finished_at.map(Timestamp::as_millis),
         ],
     )
 }
@@ -103,7 +153,8 @@ fn insert(tx: &Connection, session: &UiaSession) -> Outcome<()> {
 /// The session with that id.
 pub(super) fn load(tx: &Connection, id: UiaSessionHash) -> Outcome<Option<UiaSession>> {
     let statement = tx.prepare_cached(
-        "select operation, localpart, target_hash, completed, created_at, expires_at, registered
+        "select operation, localpart, target_hash, completed, created_at, expires_at, registered, proven, email_sid,
+            msisdn_sid, registration_token_hash, shown_terms, sealed_params, password_hash, finished_at
          from uia_sessions where id_hash = ?1",
     )?;
     find(statement, [id.as_bytes()], |row| {
@@ -117,14 +168,16 @@ pub(super) fn load(tx: &Connection, id: UiaSessionHash) -> Outcome<Option<UiaSes
             created_at: columns.timestamp("created_at")?,
             expires_at: columns.timestamp("expires_at")?,
             registered: columns.parse_optional("registered", parse_localpart)?,
-            proven: None,
-            email_sid: None,
-            msisdn_sid: None,
-            registration_token: None,
-            shown_terms: Vec::new(),
-            sealed_params: None,
-            password_hash: None,
-            finished_at: None,
+            proven: columns.parse_optional("proven", parse_localpart)?,
+            email_sid: columns.optional_bytes("email_sid")?.map(SessionId::from_bytes),
+            msisdn_sid: columns.optional_bytes("msisdn_sid")?.map(SessionId::from_bytes),
+            registration_token: columns
+                .optional_bytes("registration_token_hash")?
+                .map(RegistrationTokenHash::from_bytes),
+            shown_terms: columns.parse_optional("shown_terms", parse_terms)?.unwrap_or_default(),
+            sealed_params: columns.optional_blob("sealed_params")?.map(Sealed::from_bytes),
+            password_hash: columns.parse_optional("password_hash", |hash| Some(hash.to_owned()))?,
+            finished_at: columns.optional_timestamp("finished_at")?,
         })
     })
 }
