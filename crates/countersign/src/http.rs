@@ -121,6 +121,10 @@ impl AppState {
         &self.0.settings
     }
 
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.0.verifier
+    }
+
     pub(crate) fn uia(&self) -> &Uia {
         &self.0.uia
     }

@@ -1,6 +1,8 @@
 //! Stages that are completed on a page of this server, for clients that don't know them.
 
-use countersign_core::{ClientNetwork, Stage, StageRefusal, UiaMismatch, UiaOperation, UiaSession};
+use countersign_core::{
+    ClientNetwork, ClientSecret, Stage, StageRefusal, UiaMismatch, UiaOperation, UiaSession,
+};
 
 use super::{Kept, StageAttempt, StageFailure, Uia, UiaError, UiaRun};
 
@@ -65,6 +67,11 @@ impl Uia {
         let mut run = self.run_of(session).await?;
         let failure = self.try_stage(&mut run, attempt, network).await?;
         Ok(failure.map_or(PageOutcome::Completed, PageOutcome::Failed))
+    }
+
+    /// A client secret for a page that asks for a validation token itself.
+    pub fn new_client_secret(&self) -> ClientSecret {
+        ClientSecret::parse(&self.random_id()).expect("base64url fits the grammar")
     }
 
     async fn run_of(&self, id: &str) -> Result<UiaRun, UiaError> {

@@ -1,9 +1,10 @@
-//! The pages behind a mail's links, and the development inbox. All their answers are HTML, errors too.
+//! The pages behind a mail's links, those of authentication, and the development inbox. All their answers are HTML, errors too.
 //!
 //! A GET proves nothing and changes nothing: mail scanners follow links. Only a button's POST does (docs/decisions/0007).
 
 mod confirm;
 mod error;
+pub(super) mod fallback;
 pub(super) mod inbox;
 mod not_me;
 mod reader;

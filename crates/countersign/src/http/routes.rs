@@ -180,7 +180,13 @@ pub fn router(state: AppState) -> Router {
     };
     let json = with_api_layers(json, &state);
     let as_pages = middleware::from_fn_with_state(state.clone(), pages::errors_as_pages);
-    json.merge(guarded(html, &state).layer(as_pages)).with_state(state)
+    let fallback = guarded(pages::fallback::router(), &state)
+        .layer(as_pages.clone())
+        .layer(middleware::map_response(pages::fallback::keep_opener));
+    let html = guarded(html, &state).layer(as_pages);
+    // Beside a homeserver, the stages are the homeserver's.
+    let html = if is_served(Modes::NodeOnly, state.settings().mode) { html.merge(fallback) } else { html };
+    json.merge(html).with_state(state)
 }
 
 fn is_served(modes: Modes, mode: Mode) -> bool {

@@ -43,23 +43,11 @@ impl From<ConfirmError> for PageError {
         match &error {
             ConfirmError::Unknown => Self::Unknown,
             ConfirmError::Expired => Self::Expired,
-            ConfirmError::Storage(
-                StorageError::Overloaded | StorageError::Closed | StorageError::Unavailable(_),
-            ) => {
-                tracing::warn!(error = &error as &dyn Error, "Answered a page with 503: {error}");
-                Self::Unavailable
-            }
-            ConfirmError::Sealed(_)
-            | ConfirmError::Corrupt
-            | ConfirmError::Storage(
-                StorageError::Corrupt { .. }
-                | StorageError::Schema { .. }
-                | StorageError::Panicked
-                | StorageError::Backend(_),
-            ) => {
+            ConfirmError::Sealed(_) | ConfirmError::Corrupt => {
                 tracing::error!(error = &error as &dyn Error, "Answered a page with 500: {error}");
                 Self::Internal
             }
+            ConfirmError::Storage(cause) => Self::of_storage(cause),
         }
     }
 }
@@ -77,6 +65,23 @@ impl From<FormRejection> for PageError {
 }
 
 impl PageError {
+    /// A failure of the database. It goes to the log, once, here.
+    pub(super) fn of_storage(error: &StorageError) -> Self {
+        match error {
+            StorageError::Overloaded | StorageError::Closed | StorageError::Unavailable(_) => {
+                tracing::warn!(error = error as &dyn Error, "Answered a page with 503: {error}");
+                Self::Unavailable
+            }
+            StorageError::Corrupt { .. }
+            | StorageError::Schema { .. }
+            | StorageError::Panicked
+            | StorageError::Backend(_) => {
+                tracing::error!(error = error as &dyn Error, "Answered a page with 500: {error}");
+                Self::Internal
+            }
+        }
+    }
+
     /// What a layer around the pages refused.
     fn of_layer(response: &Response) -> Option<Self> {
         let is_json =

@@ -57,6 +57,17 @@ impl Reader {
         self.answer_with_policy(StatusCode::OK, page, &self.policy(&source))
     }
 
+    /// The page whose script may run.
+    pub(super) fn answer_with_scripts<T: PageTemplate>(&self, status: StatusCode, page: &T) -> Response {
+        let policy = format!("{}; script-src {}", self.policy(""), self.pages.script_sources());
+        self.answer_with_policy(status, page, policy.trim_end_matches("; script-src "))
+    }
+
+    /// The language that it asks for.
+    pub(super) fn language(&self) -> &Language {
+        &self.language
+    }
+
     /// A page with a policy of its own.
     pub(super) fn answer_with_policy<T: PageTemplate>(
         &self,
