@@ -21,6 +21,7 @@ mod routes;
 mod ruma;
 mod secrets;
 mod serve;
+mod sidecar;
 mod sms_gateway;
 mod smtp;
 mod steps;
