@@ -1,5 +1,7 @@
 //! Steps that many tests take on their way.
 
+mod proofs;
+
 use std::time::Duration;
 
 use countersign_api::{
@@ -8,6 +10,7 @@ use countersign_api::{
 };
 use serde_json::{Value, json};
 
+pub(crate) use self::proofs::{SECRET, creds_auth};
 use crate::{
     support::{TestNode, TestUser},
     wire::{Answer, Call},

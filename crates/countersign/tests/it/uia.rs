@@ -1,5 +1,7 @@
 //! Sessions of user-interactive authentication: what one is good for, how often, and how many there may be.
 
+mod stages;
+
 use std::num::NonZeroU32;
 
 use countersign_api::client::{
@@ -104,8 +106,8 @@ async fn a_session_that_made_an_account_makes_no_other_and_tells_no_password() {
     register(&node, &session, json!({"username": "alice", "password": PASSWORD})).send().await.ok();
     for (body, status, errcode) in [
         (json!({"username": "bob", "password": PASSWORD}), 403, "M_FORBIDDEN"),
-        (json!({"username": "alice", "password": "wrong"}), 403, "M_FORBIDDEN"),
-        (json!({"password": "wrong"}), 403, "M_FORBIDDEN"),
+        (json!({"username": "alice", "password": "wrong words"}), 403, "M_FORBIDDEN"),
+        (json!({"password": "wrong words"}), 403, "M_FORBIDDEN"),
         (json!({"username": "carol", "password": PASSWORD}), 400, "M_USER_IN_USE"),
     ] {
         register(&node, &session, body).send().await.expect_error(status, errcode);

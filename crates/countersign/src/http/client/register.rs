@@ -67,16 +67,23 @@ pub(in crate::http) async fn register(
 }
 
 fn registered(NewAccount { user_id, login }: NewAccount) -> RegisterResponse {
-    let expires_in_ms = login.as_ref().and_then(expires_in_ms);
-    let (access_token, device_id, refresh_token) = match login {
-        Some(login) => (
-            Some(login.access_token.to_string()),
-            Some(login.device_id.as_str().to_owned()),
-            login.refresh_token.map(|token| token.to_string()),
-        ),
-        None => (None, None, None),
+    let user_id = user_id.to_string();
+    let Some(login) = login else {
+        return RegisterResponse {
+            user_id,
+            access_token: None,
+            device_id: None,
+            refresh_token: None,
+            expires_in_ms: None,
+        };
     };
-    RegisterResponse { user_id: user_id.to_string(), access_token, device_id, refresh_token, expires_in_ms }
+    RegisterResponse {
+        user_id,
+        access_token: Some(login.access_token.to_string()),
+        device_id: Some(login.device_id.as_str().to_owned()),
+        refresh_token: login.refresh_token.as_ref().map(|token| token.to_string()),
+        expires_in_ms: expires_in_ms(&login),
+    }
 }
 
 /// The wanted name, checked. A later round with the name of the first is not charged for asking again: clients ask until
