@@ -169,7 +169,7 @@ impl Verifier {
     pub async fn request_token(&self, request: TokenRequest) -> Result<TokenRequested, RequestTokenError> {
         let medium = request.threepid.medium();
         self.require_medium(medium)?;
-        self.check_destination(&request.threepid)?;
+        self.check_destination(request.purpose, &request.threepid)?;
         let purpose = request.purpose;
         let sealed = self.seal(request);
         let sid = match self.storage.request_validation(sealed, self.clock.now()).await? {
@@ -215,12 +215,21 @@ impl Verifier {
         }
     }
 
-    fn check_destination(&self, threepid: &ThirdPartyIdentifier) -> Result<(), RequestTokenError> {
+    /// Whether messages go to that country. To an address that is on an account already they do anyway, so that a country
+    /// that was closed since locks nobody out; unless accounts are hidden, when unknown numbers get messages too.
+    fn check_destination(
+        &self,
+        purpose: SessionPurpose,
+        threepid: &ThirdPartyIdentifier,
+    ) -> Result<(), RequestTokenError> {
         let (ThirdPartyIdentifier::Msisdn(msisdn), Some(countries)) =
             (threepid, &self.settings.sms_countries)
         else {
             return Ok(());
         };
+        if purpose == SessionPurpose::ResetPassword && self.settings.in_use == InUsePolicy::Tell {
+            return Ok(());
+        }
         let country = msisdn.country();
         let allowed = country.is_some_and(|country| countries.contains(&country));
         if allowed { Ok(()) } else { Err(RequestTokenError::DestinationDenied) }
