@@ -2,9 +2,15 @@
 
 mod account;
 mod capabilities;
+mod deactivate;
 mod login;
 mod logout;
+mod openid;
+mod password;
+mod refresh;
 mod register;
+mod registration_token;
+mod request_token;
 mod submit_token;
 mod threepid;
 mod versions;
@@ -50,6 +56,11 @@ impl Client {
     /// A request to a path under `/client/v3`, without access token.
     fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}/client/v3{path}", self.root))
+    }
+
+    /// A request to a path under `/client/v1`, without access token.
+    fn anonymous_v1(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}/client/v1{path}", self.root))
     }
 
     /// A request to a path under `/client/v3`, with the access token if the client has one.

@@ -48,6 +48,12 @@ impl Error {
         self.status() == Some(429) || self.errcode() == Some(&ErrorCode::LimitExceeded)
     }
 
+    /// Whether the access token is no longer good while its device still is: a refresh, or a login on the same device,
+    /// goes on.
+    pub fn is_soft_logout(&self) -> bool {
+        self.body().and_then(|body| body.soft_logout) == Some(true)
+    }
+
     /// What the node asks for, if it asks for user-interactive authentication.
     ///
     /// [Spec](https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api)
@@ -63,16 +69,6 @@ impl Error {
     /// Whether there was no connection, so that the node has not seen the request.
     pub fn is_connect(&self) -> bool {
         matches!(&*self.0, Kind::Transport(error) if error.is_connect())
-    }
-
-    /// Whether the node would be content with this stage alone.
-    pub(crate) fn offers(&self, stage: &str) -> bool {
-        self.uia().is_some_and(|info| info.flows.iter().any(|flow| flow.stages == [stage]))
-    }
-
-    /// The session that the next round names.
-    pub(crate) fn uia_session(&self) -> Option<String> {
-        self.uia()?.session.clone()
     }
 
     fn refused(&self) -> Option<&Refused> {

@@ -42,11 +42,15 @@
 //! # }
 //! ```
 //!
+//! Where a node asks for more than a password, [`Credentials`] hold what there is, and the methods that end in `_with`
+//! walk the flow: see `examples/`.
+//!
 //! TLS is rustls with its ring provider and the platform's certificates; there is nothing to install first.
 
 mod answer;
 mod client;
 mod error;
+mod flows;
 mod tls;
 
 pub use client::{Client, ClientBuilder};
@@ -55,15 +59,22 @@ pub use countersign_api::{
     client::{
         account::WhoamiResponse,
         capabilities::{Capabilities, CapabilitiesResponse, Capability},
+        deactivate::{DeactivateRequest, DeactivateResponse},
         login::{LoginFlow, LoginFlowsResponse, LoginRequest, LoginResponse},
+        openid::OpenIdTokenResponse,
+        password::ChangePasswordRequest,
+        refresh::{RefreshRequest, RefreshResponse},
         register::{AvailabilityResponse, RegisterRequest, RegisterResponse},
+        registration_token::ValidityResponse,
+        request_token::{RequestEmailToken, RequestMsisdnToken, RequestTokenResponse},
         threepid::{
-            AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, RequestEmailToken,
-            RequestMsisdnToken, RequestTokenResponse, Threepid, ThreepidsResponse, UnbindResult,
+            AddThreepidDirectlyRequest, AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse,
+            Threepid, ThreepidsResponse, UnbindResult,
         },
         versions::VersionsResponse,
     },
     submit_token::{SubmitTokenRequest, SubmitTokenResponse},
-    uia::{AuthData, ThreepidCreds, UiaFlow, UiaInfo, UserIdentifier},
+    uia::{AuthData, Policy, PolicyLink, TermsParams, ThreepidCreds, UiaFlow, UiaInfo, UserIdentifier},
 };
 pub use error::Error;
+pub use flows::{Credentials, walk};

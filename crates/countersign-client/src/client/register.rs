@@ -1,14 +1,16 @@
 //! `/register`.
 
-use countersign_api::{
-    client::register::{AVAILABLE, AvailabilityResponse, REGISTER, RegisterRequest, RegisterResponse},
-    uia::{self, AuthData},
+use countersign_api::client::register::{
+    AVAILABLE, AvailabilityResponse, REGISTER, RegisterRequest, RegisterResponse,
 };
 use reqwest::Method;
 use url::form_urlencoded;
 
 use super::{Client, send, send_json};
-use crate::error::Error;
+use crate::{
+    error::Error,
+    flows::{Credentials, walk},
+};
 
 impl Client {
     /// `POST /client/v3/register`: makes an account, or one step towards it.
@@ -20,16 +22,24 @@ impl Client {
         send_json(self.anonymous(Method::POST, REGISTER), request).await
     }
 
-    /// Makes an account at a node that wants no proof for it: [`Client::register`], then again with the stage
-    /// `m.login.dummy`. If the node doesn't offer that stage alone, its first answer is the error.
-    pub async fn register_with_dummy(&self, request: &RegisterRequest) -> Result<RegisterResponse, Error> {
-        let first = RegisterRequest { auth: None, ..request.clone() };
-        let asked = match self.register(&first).await {
-            Err(error) if error.offers(uia::DUMMY) => error,
-            answer => return answer,
+    /// Makes an account: [`Client::register`] in as many rounds as the credentials need. If they are not enough, the
+    /// node's answer is the error; it is `M_UNAUTHORIZED` as long as the user has not proven the address, and
+    /// [`Credentials::session`] goes on.
+    pub async fn register_with(
+        &self,
+        request: &RegisterRequest,
+        credentials: &Credentials,
+    ) -> Result<RegisterResponse, Error> {
+        let round = |auth| {
+            let request = RegisterRequest { auth, ..request.clone() };
+            async move { self.register(&request).await }
         };
-        let auth = AuthData::dummy(asked.uia_session());
-        self.register(&RegisterRequest { auth: Some(auth), ..first }).await
+        walk(credentials, round).await
+    }
+
+    /// The same at a node that wants no proof for it: with the stage `m.login.dummy` alone.
+    pub async fn register_with_dummy(&self, request: &RegisterRequest) -> Result<RegisterResponse, Error> {
+        self.register_with(request, &Credentials::default()).await
     }
 
     /// `GET /client/v3/register/available`: tells whether a name is free. One that isn't is an error.

@@ -4,44 +4,21 @@ use countersign_api::{
     client::{
         Empty,
         threepid::{
-            ADD, AddThreepidRequest, DELETE, DeleteThreepidRequest, DeleteThreepidResponse,
-            EMAIL_REQUEST_TOKEN, MSISDN_REQUEST_TOKEN, RequestEmailToken, RequestMsisdnToken,
-            RequestTokenResponse, THREEPIDS, ThreepidsResponse,
+            ADD, AddThreepidDirectlyRequest, AddThreepidRequest, DELETE, DeleteThreepidRequest,
+            DeleteThreepidResponse, THREEPIDS, ThreepidsResponse,
         },
     },
-    uia::{self, AuthData, UserIdentifier},
+    uia::UserIdentifier,
 };
 use reqwest::Method;
 
 use super::{Client, send, send_json};
-use crate::error::Error;
+use crate::{
+    error::Error,
+    flows::{Credentials, walk},
+};
 
 impl Client {
-    /// `POST /client/v3/account/3pid/email/requestToken`: has a token mailed, to add the address to an account.
-    ///
-    /// No access token is needed. If the client has one, the page behind the mail's link can say for which account
-    /// the address is.
-    ///
-    /// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidemailrequesttoken)
-    pub async fn request_token_to_3pid_email(
-        &self,
-        request: &RequestEmailToken,
-    ) -> Result<RequestTokenResponse, Error> {
-        send_json(self.authenticated(Method::POST, EMAIL_REQUEST_TOKEN), request).await
-    }
-
-    /// `POST /client/v3/account/3pid/msisdn/requestToken`: has a code sent by SMS, to add the number to an account.
-    ///
-    /// No access token is needed.
-    ///
-    /// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidmsisdnrequesttoken)
-    pub async fn request_token_to_3pid_msisdn(
-        &self,
-        request: &RequestMsisdnToken,
-    ) -> Result<RequestTokenResponse, Error> {
-        send_json(self.authenticated(Method::POST, MSISDN_REQUEST_TOKEN), request).await
-    }
-
     /// `GET /client/v3/account/3pid`: the 3PIDs of the account. Needs an access token.
     ///
     /// [Spec](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3account3pid)
@@ -60,21 +37,37 @@ impl Client {
         Ok(())
     }
 
-    /// Adds a validated 3PID to the account: [`Client::add_3pid`], then again with the password. If the node doesn't
-    /// offer the password alone as authentication, its first answer is the error.
+    /// Adds a validated 3PID to the account: [`Client::add_3pid`] in as many rounds as the credentials need. If they are
+    /// not enough, the node's answer is the error.
+    pub async fn add_3pid_with(
+        &self,
+        request: &AddThreepidRequest,
+        credentials: &Credentials,
+    ) -> Result<(), Error> {
+        let round = |auth| {
+            let request = AddThreepidRequest { auth, ..request.clone() };
+            async move { self.add_3pid(&request).await }
+        };
+        walk(credentials, round).await
+    }
+
+    /// The same with a password.
     pub async fn add_3pid_with_password(
         &self,
         request: &AddThreepidRequest,
         identifier: UserIdentifier,
         password: &str,
     ) -> Result<(), Error> {
-        let first = AddThreepidRequest { auth: None, ..request.clone() };
-        let asked = match self.add_3pid(&first).await {
-            Err(error) if error.offers(uia::PASSWORD) => error,
-            answer => return answer,
-        };
-        let auth = AuthData::password(asked.uia_session(), identifier, password);
-        self.add_3pid(&AddThreepidRequest { auth: Some(auth), ..first }).await
+        self.add_3pid_with(request, &Credentials::password(identifier, password)).await
+    }
+
+    /// `POST /client/v3/account/3pid`: adds a validated 3PID to the account without asking for the password. It is
+    /// deprecated, and most nodes don't have it. Needs an access token.
+    ///
+    /// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pid)
+    pub async fn post_3pids(&self, request: &AddThreepidDirectlyRequest) -> Result<(), Error> {
+        let Empty {} = send_json(self.authenticated(Method::POST, THREEPIDS), request).await?;
+        Ok(())
     }
 
     /// `POST /client/v3/account/3pid/delete`: deletes a 3PID from the account. Needs an access token.

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "outside of test functions too, a test fails by panicking")]
 
+mod accounts;
 mod errors;
+mod flows;
 mod requests;
 mod scripted_node;
 mod uia;
