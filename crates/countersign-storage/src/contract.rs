@@ -3,12 +3,19 @@
 //! A case is a function over `Arc<dyn Storage>`. A backend adds one `contract_tests!` line; a case is named once, below.
 
 pub(crate) mod accounts;
+pub(crate) mod accounts_on_nodes;
 pub(crate) mod budgets;
 pub(crate) mod data;
+pub(crate) mod delegations;
 pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod model;
 pub(crate) mod nodes;
+pub(crate) mod notices;
+pub(crate) mod passwords;
+pub(crate) mod refreshes;
+pub(crate) mod registration_tokens;
+pub(crate) mod registrations;
 pub(crate) mod requests;
 pub(crate) mod retention;
 pub(crate) mod submissions;
@@ -86,9 +93,50 @@ macro_rules! contract_tests {
                 logging_out_ends_one_device
                 session_makes_one_account
                 logging_out_everywhere_ends_all_devices_of_one_account);
+            cases!($open, registrations:
+                proven_addresses_come_with_the_account
+                terms_that_were_not_accepted_are_not_kept
+                address_taken_meanwhile_undoes_the_registration
+                unproven_address_undoes_the_registration
+                one_address_begins_one_account
+                registration_uses_its_token_once);
+            cases!($open, passwords:
+                login_with_an_old_password_is_refused
+                password_change_ends_the_other_devices_as_told
+                password_reset_consumes_its_proof_once
+                password_resets_at_once_in_one_session_have_one_effect
+                resets_at_once_with_one_proof_have_one_effect
+                login_at_once_with_a_reset_leaves_nobody_in
+                deactivated_account_has_nothing_left_but_its_name);
+            cases!($open, refreshes:
+                old_refresh_token_works_until_the_new_pair_is_used
+                unused_successor_is_replaced
+                expired_refresh_token_issues_nothing
+                refreshes_at_once_leave_one_good_pair
+                pair_used_twice_at_once_is_settled_once
+                login_on_the_device_ends_its_refresh_tokens);
+            cases!($open, registration_tokens:
+                tokens_are_kept_listed_and_deleted
+                last_use_has_one_winner
+                expired_session_gives_its_use_back
+                token_cannot_change_in_a_session
+                token_that_is_no_good_is_not_reserved);
+            cases!($open, notices:
+                notices_go_to_the_addresses_that_were_there
+                password_change_tells_the_accounts_addresses
+                suppressed_address_gets_no_notice
+                notice_is_forgotten_in_time
+                dead_account_gets_no_address);
+            cases!($open, delegations:
+                first_delegation_of_a_session_stays
+                another_service_validates_a_session
+                validations_at_once_are_one
+                openid_token_proves_its_user_until_it_expires);
             cases!($open, uia:
                 session_is_kept_with_its_stages
+                proofs_and_params_are_kept
                 session_is_charged_when_it_opens
+                session_that_is_there_is_opened_once
                 stages_at_once_all_count);
             cases!($open, budgets:
                 budget_refills_with_time
@@ -101,6 +149,7 @@ macro_rules! contract_tests {
                 first_check_value_of_a_key_stays);
             cases!($open, retention:
                 what_is_over_is_forgotten_in_time
+                tokens_and_delegations_are_forgotten_once_they_expired
                 sweep_deletes_no_more_rows_than_asked
                 session_that_owes_a_message_stays
                 spent_budgets_stay_until_they_are_full);
@@ -125,6 +174,9 @@ macro_rules! contract_tests_of_nodes {
                 misses_all_count
                 one_address_and_one_name_have_one_owner
                 everything_at_once_ends_well);
+            cases!($open, accounts_on_nodes:
+                one_last_use_over_all_nodes
+                everything_about_one_account_at_once_ends_well);
         }
     };
 }

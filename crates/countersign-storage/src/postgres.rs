@@ -1,17 +1,20 @@
 //! The PostgreSQL backend: several nodes share one database, none of them special (docs/decisions/0009).
 //!
 //! Each operation is a transaction of few rounds, in the file of its aggregate: load and lock, let core decide, save. Locks
-//! are taken in one order everywhere: session keys, sessions, budgets, messages; rows of one table by key. The operations
+//! are taken in one order everywhere: authentication sessions, registration tokens, accounts, session keys, sessions,
+//! addresses, devices, tokens, budgets, messages; rows of one table by key. The operations
 //! that come most often share their rounds.
 
 mod accounts;
 mod budgets;
 mod connection;
 mod delegations;
+mod devices;
 mod failure;
 mod keys;
 mod lane;
 mod migrations;
+mod notices;
 mod openid;
 mod outbox;
 mod parameter;

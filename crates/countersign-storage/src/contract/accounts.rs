@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use countersign_core::{Device, Localpart, NewLogin, TokenOwner, UiaOperation, UiaSession};
+use countersign_core::{Device, Localpart, NewLogin, TokenOwner};
 use tokio::task::JoinSet;
 
 use super::data::*;
-use crate::{Registered, Registration, Storage};
+use crate::{Registered, Storage};
 
 fn owner(name: &str, device: &str) -> Option<TokenOwner> {
     Some(TokenOwner { localpart: localpart(name), device_id: Some(device_id(device)) })
@@ -29,19 +29,13 @@ async fn devices(storage: &dyn Storage, name: &str) -> Vec<String> {
     devices.iter().map(|device| device.device_id.as_str().to_owned()).collect()
 }
 
-/// A registration in the authentication session of that id.
-fn registration_in(id: &str, name: &str, login: Option<NewLogin>) -> Registration {
-    Registration { uia_session: Some(uia_session_hash(id)), ..registration(name, login) }
-}
-
 /// The account that the session of that id made.
 async fn registered_in(storage: &dyn Storage, id: &str) -> Option<Localpart> {
     storage.find_uia_session(uia_session_hash(id)).await.unwrap().expect("there is a session").registered
 }
 
 async fn open_uia(storage: &dyn Storage, name: &str) {
-    let session = UiaSession::begin(uia_session_hash(name), UiaOperation::Register, None, NOW);
-    storage.open_uia_session(session, Vec::new(), NOW).await.unwrap().unwrap();
+    open_registration(storage, name).await;
 }
 
 pub(crate) async fn registration_makes_account_device_and_token(storage: Arc<dyn Storage>) {

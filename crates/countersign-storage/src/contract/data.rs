@@ -11,13 +11,14 @@ use std::{
 use countersign_core::{
     AccessTokenHash, Account, AccountHome, AddThreepid, BudgetKey, BudgetKind, Charge, ClientSecret,
     CodePolicy, Confirmation, Device, DeviceId, EmailAddress, InUsePolicy, IndexKey, Keyring, Language,
-    LeaseId, LeasedMessage, Localpart, MasterKeys, Medium, MessageId, Msisdn, NewLogin, NotMe, Random, Rate,
-    Requested, Sealed, SealedColumn, Sealer, SendAttempt, ServerName, SessionId, SessionPurpose, Submitted,
-    SubmittedToken, ThirdPartyIdentifier, Timestamp, TokenNonce, TokenSubmission, UiaSessionHash, UserId,
-    ValidationRequest, ValidationSession,
+    LeaseId, LeasedMessage, Localpart, MasterKeys, Medium, MessageId, Msisdn, NewLogin, NotMe, NoticeDraft,
+    Random, Rate, RegistrationToken, Requested, Sealed, SealedColumn, Sealer, SendAttempt, ServerName,
+    SessionId, SessionKey, SessionPurpose, Submitted, SubmittedToken, ThirdPartyIdentifier, Timestamp,
+    TokenNonce, TokenSubmission, UiaOperation, UiaSession, UiaSessionHash, UserId, ValidationRequest,
+    ValidationSession,
 };
 
-use crate::{LeaseRequest, Registration, Storage};
+use crate::{LeaseRequest, Refresh, RegisteredThreepid, Registration, Storage};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -248,6 +249,9 @@ pub(crate) fn login(name: &str, device: &str, token: &str) -> NewLogin {
 /// The password of every account.
 pub(crate) const PASSWORD_HASH: &str = "$argon2id$x";
 
+/// When everything that the cases make is over.
+pub(crate) const LONG_AFTER: Timestamp = Timestamp::from_millis(NOW.as_millis() + 30 * 24 * 60 * 60 * 1000);
+
 pub(crate) fn registration(name: &str, login: Option<NewLogin>) -> Registration {
     let account = Account {
         localpart: localpart(name),
@@ -256,6 +260,98 @@ pub(crate) fn registration(name: &str, login: Option<NewLogin>) -> Registration 
         deactivated_at: None,
     };
     Registration { account, login, uia_session: None, threepids: Vec::new() }
+}
+
+/// A registration in the authentication session of that id.
+pub(crate) fn registration_in(id: &str, name: &str, login: Option<NewLogin>) -> Registration {
+    Registration { uia_session: Some(uia_session_hash(id)), ..registration(name, login) }
+}
+
+/// The address of a session, as a new account begins with it.
+pub(crate) fn registered_threepid(session: &ValidationSession) -> RegisteredThreepid {
+    let sealed_address = Sealed::from_bytes(format!("sealed {}", session.medium.as_str()).into_bytes());
+    RegisteredThreepid { sid: session.sid, sealed_address }
+}
+
+/// A login whose access token is good for an hour, and whose refresh token of the same name for a day.
+pub(crate) fn refreshable_login(name: &str, device: &str, token: &str) -> NewLogin {
+    NewLogin {
+        access_expires_at: Some(NOW.after(HOUR)),
+        refresh_token: Some((keyring().refresh_token_hash(token), Some(NOW.after(DAY)))),
+        ..login(name, device, token)
+    }
+}
+
+/// Hands in the refresh token of that name for a pair whose tokens are called `new`.
+pub(crate) fn refresh(token: &str, new: &str) -> Refresh {
+    Refresh {
+        refresh_token: keyring().refresh_token_hash(token),
+        access_token: access_token_hash(new),
+        access_expires_at: Some(NOW.after(2 * HOUR)),
+        new_refresh_token: keyring().refresh_token_hash(new),
+        refresh_expires_at: Some(NOW.after(2 * DAY)),
+    }
+}
+
+pub(crate) fn registration_token(text: &str, uses_allowed: Option<u32>) -> RegistrationToken {
+    RegistrationToken {
+        token_hash: keyring().registration_token_hash(text),
+        sealed_token: Sealed::from_bytes(format!("sealed {text}").into_bytes()),
+        uses_allowed,
+        completed: 0,
+        expires_at: None,
+        created_at: NOW,
+    }
+}
+
+/// A notice about `alice` to that address.
+pub(crate) fn notice_draft(threepid: &ThirdPartyIdentifier) -> NoticeDraft {
+    let asked = request_with(SessionPurpose::Verify, threepid, "nobodys");
+    NoticeDraft {
+        sid: asked.new_sid,
+        message_id: asked.message_id,
+        medium: asked.medium,
+        address_hash: asked.address_hash,
+        sealed_address: asked.sealed_address,
+        key: SessionKey::from_bytes(random().bytes()),
+        client_secret_hash: asked.client_secret_hash,
+        token_key_id: asked.token_key_id,
+        nonce: asked.nonce,
+        language: asked.language,
+        user_id: UserId::new(&localpart("alice"), &server_name()),
+        lifetime: DAY,
+    }
+}
+
+/// The address of a session, read.
+pub(crate) fn address_of(session: &ValidationSession) -> String {
+    let sealer = keyring();
+    let column = SealedColumn::SessionAddress;
+    let address = sealer.sealer().open(column, session.sid.as_bytes(), &session.sealed_address).unwrap();
+    String::from_utf8(address.to_vec()).unwrap()
+}
+
+pub(crate) fn sid_of_nothing() -> SessionId {
+    SessionId::from_bytes([7; 22])
+}
+
+/// A request for that address, to be added.
+pub(crate) fn request_of(address: &str) -> ValidationRequest {
+    request(SessionPurpose::AddThreepid, &email(address))
+}
+
+pub(crate) fn uia_register(id: UiaSessionHash) -> UiaSession {
+    UiaSession::begin(id, UiaOperation::Register, None, NOW)
+}
+
+/// Begins to register in the authentication session of that id.
+pub(crate) async fn open_registration(storage: &dyn Storage, id: &str) {
+    storage.open_uia_session(uia_register(uia_session_hash(id)), Vec::new(), NOW).await.unwrap().unwrap();
+}
+
+/// The authentication session of that id, which must be there.
+pub(crate) async fn uia_session(storage: &dyn Storage, id: &str) -> UiaSession {
+    storage.find_uia_session(uia_session_hash(id)).await.unwrap().expect("there is a session")
 }
 
 pub(crate) fn add_threepid(session: &ValidationSession, name: &str) -> AddThreepid {

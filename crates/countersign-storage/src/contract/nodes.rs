@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 use super::data::*;
 use crate::{Registered, Storage};
 
-type Nodes = [Arc<dyn Storage>; 3];
+pub(super) type Nodes = [Arc<dyn Storage>; 3];
 
 /// Runs `count` tasks, spread over the nodes, and answers what came of them.
-async fn spread<T, F, R>(nodes: &Nodes, count: usize, mut task: F) -> Vec<T>
+pub(super) async fn spread<T, F, R>(nodes: &Nodes, count: usize, mut task: F) -> Vec<T>
 where
     T: Send + 'static,
     F: FnMut(usize, Arc<dyn Storage>) -> R,

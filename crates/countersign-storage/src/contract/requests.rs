@@ -128,7 +128,7 @@ pub(crate) async fn higher_attempt_after_validation_opens_a_session_beside_the_o
     let answer = storage.submit_token(submission(&old, &link_token(&old)), NOW).await.unwrap();
     assert_eq!(answer, Submitted::Validated);
     let added = storage.add_threepid(add_threepid(&old, "alice"), NOW).await.unwrap();
-    assert_eq!(added, Ok(()));
+    assert!(added.is_ok());
 }
 
 pub(crate) async fn repeat_after_validation_changes_nothing(storage: Arc<dyn Storage>) {

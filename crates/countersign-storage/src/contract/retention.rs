@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::{BudgetKind, SessionPurpose, UiaOperation, UiaSession};
+use countersign_core::{BudgetKind, Sealed, SessionId, SessionPurpose, UiaOperation, UiaSession};
 
 use super::data::*;
 use crate::{Retention, Storage, Swept};
@@ -31,27 +31,57 @@ pub(crate) async fn what_is_over_is_forgotten_in_time(storage: Arc<dyn Storage>)
     assert_eq!(storage.find_session(sent.sid).await.unwrap(), None);
 }
 
+pub(crate) async fn tokens_and_delegations_are_forgotten_once_they_expired(storage: Arc<dyn Storage>) {
+    let token = keyring().openid_token_hash("a");
+    storage.add_openid_token(token, &localpart("alice"), NOW).await.unwrap();
+    let sid = SessionId::from_bytes([1; 22]);
+    storage.keep_delegation(sid, Sealed::from_bytes(Vec::new()), NOW.after(SECOND)).await.unwrap();
+    let sweep = async |now| storage.sweep(RETENTION, now).await.unwrap();
+    assert_eq!(sweep(NOW).await, Swept::default());
+    assert_eq!(sweep(NOW.after(SECOND)).await, Swept { openid_tokens: 1, ..Swept::default() });
+    assert!(storage.find_delegation(sid).await.unwrap().is_some());
+    assert_eq!(sweep(NOW.after(2 * SECOND)).await, Swept { delegated_sessions: 1, ..Swept::default() });
+    assert_eq!(storage.find_delegation(sid).await.unwrap(), None);
+}
+
 pub(crate) async fn sweep_deletes_no_more_rows_than_asked(storage: Arc<dyn Storage>) {
-    for number in 0..5 {
+    for number in 0..5_u8 {
         let name = number.to_string();
         let threepid = email(&format!("user{number}@example.org"));
         delivered(&*storage, &request(SessionPurpose::Identity, &threepid), NOW).await;
         let uia = UiaSession::begin(uia_session_hash(&name), UiaOperation::Register, None, NOW);
         storage.open_uia_session(uia, Vec::new(), NOW).await.unwrap().unwrap();
         storage.charge(vec![charge(BudgetKind::Requests, &name, 1)], NOW).await.unwrap().unwrap();
+        let token = keyring().openid_token_hash(&name);
+        storage.add_openid_token(token, &localpart("alice"), NOW.after(HOUR)).await.unwrap();
+        let sid = SessionId::from_bytes([number; 22]);
+        storage.keep_delegation(sid, Sealed::from_bytes(Vec::new()), NOW.after(HOUR)).await.unwrap();
     }
     let two_rows = Retention { rows_per_sweep: 2, ..RETENTION };
     let mut total = Swept::default();
     for _ in 0..6 {
         let swept = storage.sweep(two_rows, NOW.after(10 * DAY)).await.unwrap();
-        let counts = [swept.sessions, swept.messages, swept.uia_sessions, swept.budgets];
+        let Swept { sessions, messages, uia_sessions, openid_tokens, delegated_sessions, budgets } = swept;
+        let counts = [sessions, messages, uia_sessions, openid_tokens, delegated_sessions, budgets];
         assert!(counts.into_iter().all(|count| count <= 2), "{swept:?}");
         total.sessions += swept.sessions;
         total.messages += swept.messages;
         total.uia_sessions += swept.uia_sessions;
+        total.openid_tokens += swept.openid_tokens;
+        total.delegated_sessions += swept.delegated_sessions;
         total.budgets += swept.budgets;
     }
-    assert_eq!(total, Swept { sessions: 5, messages: 5, uia_sessions: 5, openid_tokens: 5, delegated_sessions: 5, budgets: 5 });
+    assert_eq!(
+        total,
+        Swept {
+            sessions: 5,
+            messages: 5,
+            uia_sessions: 5,
+            openid_tokens: 5,
+            delegated_sessions: 5,
+            budgets: 5
+        }
+    );
 }
 
 pub(crate) async fn session_that_owes_a_message_stays(storage: Arc<dyn Storage>) {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use countersign_core::{BudgetKind, Stage, StageProof, UiaOperation, UiaSession, UiaTargetHash};
+use countersign_core::{
+    BudgetKind, Sealed, SessionId, Stage, StageProof, TermsVersion, UiaOperation, UiaSession, UiaTargetHash,
+};
 use tokio::task::JoinSet;
 
 use super::data::*;
@@ -33,6 +35,72 @@ pub(crate) async fn session_is_kept_with_its_stages(storage: Arc<dyn Storage>) {
     let unknown = uia_session_hash("c");
     assert_eq!(storage.find_uia_session(unknown).await.unwrap(), None);
     assert_eq!(storage.complete_uia_stage(unknown, Stage::Dummy, StageProof::Nothing).await.unwrap(), None);
+}
+
+pub(crate) async fn proofs_and_params_are_kept(storage: Arc<dyn Storage>) {
+    let sid = |byte| SessionId::from_bytes([byte; 22]);
+    let token = registration_token("token", None);
+    storage.add_registration_token(token.clone()).await.unwrap();
+    let id = uia_session_hash("a");
+    let mut expected = UiaSession {
+        shown_terms: vec![
+            TermsVersion::parse("privacy_policy", "1.0").unwrap(),
+            TermsVersion::parse("tos", "b").unwrap(),
+        ],
+        sealed_params: Some(Sealed::from_bytes(b"sealed".to_vec())),
+        password_hash: Some(PASSWORD_HASH.to_owned()),
+        ..uia_register(id)
+    };
+    storage.open_uia_session(expected.clone(), Vec::new(), NOW).await.unwrap().unwrap();
+    for (stage, proof) in [
+        (Stage::Password, StageProof::Account(localpart("alice"))),
+        (Stage::EmailIdentity, StageProof::Threepid(sid(1))),
+        (Stage::Msisdn, StageProof::Threepid(sid(2))),
+        (Stage::EmailIdentity, StageProof::Threepid(sid(3))),
+        (Stage::Terms, StageProof::Nothing),
+    ] {
+        expected = expected.complete(stage, &proof);
+        let answer = storage.complete_uia_stage(id, stage, proof).await.unwrap();
+        assert_eq!(answer.as_ref(), Some(&expected));
+        assert_eq!(uia_session(&*storage, "a").await, expected);
+    }
+    assert_eq!((expected.email_sid, expected.msisdn_sid), (Some(sid(1)), Some(sid(2))));
+    storage.reserve_registration_token(id, token.token_hash, NOW).await.unwrap();
+    let proof = StageProof::RegistrationToken(token.token_hash);
+    expected = expected.complete(Stage::RegistrationToken, &proof);
+    assert_eq!(uia_session(&*storage, "a").await, expected);
+    storage.register(registration_in("a", "alice", None), NOW).await.unwrap();
+    expected = UiaSession { registered: Some(localpart("alice")), ..expected.finish(NOW) };
+    assert_eq!(uia_session(&*storage, "a").await, expected);
+}
+
+/// Two first requests may begin the session of the same id.
+pub(crate) async fn session_that_is_there_is_opened_once(storage: Arc<dyn Storage>) {
+    let twice = charge(BudgetKind::UiaSessions, "a", 2);
+    let mut tasks = JoinSet::new();
+    for number in 0..8 {
+        let storage = Arc::clone(&storage);
+        let session = UiaSession {
+            localpart: Some(localpart(&number.to_string())),
+            ..uia_register(uia_session_hash("a"))
+        };
+        tasks.spawn(async move { storage.open_uia_session(session, vec![twice], NOW).await.unwrap() });
+    }
+    assert!(tasks.join_all().await.into_iter().all(|answer| answer.is_ok()));
+    let first = uia_session(&*storage, "a").await;
+    let proof = StageProof::Nothing;
+    let done = storage.complete_uia_stage(first.id_hash, Stage::Dummy, proof).await.unwrap().unwrap();
+    let open = async |id, now| {
+        let session = UiaSession::begin(uia_session_hash(id), UiaOperation::Register, None, now);
+        storage.open_uia_session(session, vec![twice], now).await.unwrap()
+    };
+    assert_eq!(open("a", first.expires_at).await, Ok(()));
+    assert_eq!(uia_session(&*storage, "a").await, done, "it is left as it is");
+    assert_eq!(open("b", NOW).await, Ok(()), "it was charged once");
+    assert!(open("c", NOW).await.is_err());
+    // One that expired counts no more, whether or not it was forgotten yet.
+    assert_eq!(open("a", first.expires_at.after(SECOND)).await, Ok(()));
+    assert!(uia_session(&*storage, "a").await.completed.is_empty());
 }
 
 pub(crate) async fn session_is_charged_when_it_opens(storage: Arc<dyn Storage>) {

@@ -1,17 +1,21 @@
-//! Accounts of the node, their devices and access tokens.
+//! Accounts of the node: how they are made, what they lead to, and their end.
+
+mod deactivation;
+mod password;
+mod registration;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_core::{Account, Device, DeviceId, Localpart, NewLogin, TermsVersion, Timestamp, UiaSession};
+use countersign_core::{Account, Device, DeviceId, Localpart, NewLogin, TermsVersion, Timestamp};
 
 use super::{
     PostgresStorage,
-    connection::Transaction,
+    connection::{Reply, Transaction},
+    devices,
     failure::Outcome,
     parameter::Query,
     rows::{Columns, first, list},
-    uia,
 };
 use crate::{
     AccountStore, Deactivated, Deactivation, PasswordChange, PasswordChanged, Registered, Registration,
@@ -20,36 +24,19 @@ use crate::{
 
 #[async_trait]
 impl AccountStore for PostgresStorage {
-    async fn register(
-        &self,
-        registration: Registration,
-        _now: Timestamp,
-    ) -> Result<Registered, StorageError> {
+    async fn register(&self, registration: Registration, now: Timestamp) -> Result<Registered, StorageError> {
         let registration = Arc::new(registration);
-        self.write(move |tx| register(tx, Arc::clone(&registration))).await
+        self.write(move |tx| registration::register(tx, Arc::clone(&registration), now)).await
     }
 
     async fn find_account(&self, localpart: &Localpart) -> Result<Option<Account>, StorageError> {
-        let select =
-            Query::new("select password_hash, created_at, deactivated_at from accounts where localpart = $1")
-                .with(localpart.as_str());
-        let [found] = self.connect().await?.run([select]).await?;
-        let account = first(&found.rows, |row| {
-            let mut columns = Columns::of("accounts", row);
-            Ok(Account {
-                localpart: localpart.clone(),
-                password_hash: columns.parse_optional("password_hash", |hash| Some(hash.to_owned()))?,
-                created_at: columns.timestamp("created_at")?,
-                deactivated_at: columns.optional_timestamp("deactivated_at")?,
-            })
-        });
-        Ok(account?)
+        let [found] = self.connect().await?.run([find(localpart)]).await?;
+        Ok(read_found(&found, localpart)?)
     }
 
-    async fn log_in(&self, login: NewLogin, _password_hash: Option<&str>) -> Result<bool, StorageError> {
-        let login = Arc::new(login);
-        self.write(move |tx| log_in(tx, Arc::clone(&login))).await?;
-        Ok(true)
+    async fn log_in(&self, login: NewLogin, password_hash: Option<&str>) -> Result<bool, StorageError> {
+        let login = Arc::new((login, password_hash.map(str::to_owned)));
+        self.write(move |tx| log_in(tx, Arc::clone(&login))).await
     }
 
     async fn log_out(&self, localpart: &Localpart, device_id: &DeviceId) -> Result<(), StorageError> {
@@ -63,124 +50,97 @@ impl AccountStore for PostgresStorage {
     }
 
     async fn list_devices(&self, localpart: &Localpart) -> Result<Vec<Device>, StorageError> {
-        let select = Query::new(
-            "select device_id, display_name, created_at from devices where localpart = $1
-             order by created_at, came_at, device_id",
-        )
-        .with(localpart.as_str());
-        let [found] = self.connect().await?.run([select]).await?;
-        let devices = list(&found.rows, |row| {
-            let mut columns = Columns::of("devices", row);
-            Ok(Device {
-                localpart: localpart.clone(),
-                device_id: columns.parse("device_id", |id| DeviceId::parse(id).ok())?,
-                display_name: columns.parse_optional("display_name", |name| Some(name.to_owned()))?,
-                created_at: columns.timestamp("created_at")?,
-            })
-        });
-        Ok(devices?)
+        let [found] = self.connect().await?.run([devices::list_devices(localpart)]).await?;
+        Ok(devices::read_devices(&found, localpart)?)
     }
 
     async fn change_password(
         &self,
-        _change: PasswordChange,
-        _now: Timestamp,
+        change: PasswordChange,
+        now: Timestamp,
     ) -> Result<PasswordChanged, StorageError> {
-        Err(StorageError::Closed)
+        let change = Arc::new(change);
+        self.write(move |tx| password::change_password(tx, Arc::clone(&change), now)).await
     }
 
     async fn deactivate(
         &self,
-        _deactivation: Deactivation,
-        _now: Timestamp,
+        deactivation: Deactivation,
+        now: Timestamp,
     ) -> Result<Deactivated, StorageError> {
-        Err(StorageError::Closed)
+        let deactivation = Arc::new(deactivation);
+        self.write(move |tx| deactivation::deactivate(tx, Arc::clone(&deactivation), now)).await
     }
 
-    async fn list_accepted_terms(&self, _localpart: &Localpart) -> Result<Vec<TermsVersion>, StorageError> {
-        Err(StorageError::Closed)
+    async fn list_accepted_terms(&self, localpart: &Localpart) -> Result<Vec<TermsVersion>, StorageError> {
+        let select = Query::new(
+            "select policy, version from terms_acceptances where localpart = $1 order by policy, version",
+        )
+        .with(localpart.as_str());
+        let [found] = self.connect().await?.run([select]).await?;
+        let terms = list(&found.rows, |row| {
+            let mut columns = Columns::of("terms_acceptances", row);
+            let policy = columns.parse("policy", |policy| Some(policy.to_owned()))?;
+            columns.parse("version", |version| TermsVersion::parse(&policy, version).ok())
+        });
+        Ok(terms?)
     }
 }
 
-async fn register(mut tx: Transaction, registration: Arc<Registration>) -> Outcome<Registered> {
-    if let Some(id) = registration.uia_session {
-        let refused = match uia::load_and_lock(&mut tx, id).await? {
-            None => Some(Registered::SessionGone),
-            Some(UiaSession { registered: Some(localpart), .. }) => Some(Registered::Repeated(localpart)),
-            Some(UiaSession { registered: None, .. }) => None,
-        };
-        if let Some(refused) = refused {
-            tx.roll_back().await?;
-            return Ok(refused);
-        }
-    }
-    let account = &registration.account;
-    let insert = Query::new(
-        "insert into accounts (localpart, password_hash, created_at) values ($1, $2, $3)
-         on conflict (localpart) do nothing",
-    )
-    .with(account.localpart.as_str())
-    .with(account.password_hash.as_deref())
-    .with(account.created_at.as_millis());
-    let [inserted] = tx.run([insert]).await?;
-    if inserted.changed() == 0 {
-        tx.roll_back().await?;
-        return Ok(Registered::UserInUse);
-    }
-    let mut queries = registration.login.as_ref().map(new_login).unwrap_or_default();
-    if let Some(id) = &registration.uia_session {
-        queries.push(uia::mark_registered(id, &account.localpart));
-    }
-    tx.finish(queries).await?;
-    Ok(Registered::Created)
+/// Selects an account.
+macro_rules! select_account {
+    ($lock:literal) => {
+        concat!("select password_hash, created_at, deactivated_at from accounts where localpart = $1", $lock)
+    };
+}
+
+fn find(localpart: &Localpart) -> Query<'_> {
+    Query::new(select_account!("")).with(localpart.as_str())
+}
+
+/// The account. Others can't change it until the end of the transaction, but may look at it as well.
+pub(super) fn find_and_share(localpart: &Localpart) -> Query<'_> {
+    Query::new(select_account!(" for share")).with(localpart.as_str())
+}
+
+/// The account. Others can neither change it nor rely on it until the end of the transaction.
+fn find_and_lock(localpart: &Localpart) -> Query<'_> {
+    Query::new(select_account!(" for update")).with(localpart.as_str())
+}
+
+/// What [`find`] found.
+pub(super) fn read_found(reply: &Reply, localpart: &Localpart) -> Outcome<Option<Account>> {
+    first(&reply.rows, |row| {
+        let mut columns = Columns::of("accounts", row);
+        Ok(Account {
+            localpart: localpart.clone(),
+            password_hash: columns.parse_optional("password_hash", |hash| Some(hash.to_owned()))?,
+            created_at: columns.timestamp("created_at")?,
+            deactivated_at: columns.optional_timestamp("deactivated_at")?,
+        })
+    })
 }
 
 /// The device's row is what logins on one device wait for.
-async fn log_in(tx: Transaction, login: Arc<NewLogin>) -> Outcome<()> {
-    let replies = tx.finish(new_login(&login)).await?;
-    replies[2].must_change("access_tokens", 1)
-}
-
-fn new_login(login: &NewLogin) -> Vec<Query<'_>> {
-    let device = &login.device;
-    let (localpart, device_id) = (device.localpart.as_str(), device.device_id.as_str());
-    vec![
-        Query::new(
-            "insert into devices (localpart, device_id, display_name, created_at) values ($1, $2, $3, $4)
-             on conflict (localpart, device_id) do update set display_name = excluded.display_name where false",
-        )
-        .with(localpart)
-        .with(device_id)
-        .with(device.display_name.as_deref())
-        .with(device.created_at.as_millis()),
-        delete_tokens(localpart, device_id),
-        Query::new(
-            "insert into access_tokens (access_token_hash, localpart, device_id) values ($1, $2, $3)",
-        )
-        .with(login.access_token_hash.as_bytes().as_slice())
-        .with(localpart)
-        .with(device_id),
-    ]
-}
-
-fn delete_tokens<'a>(localpart: &'a str, device_id: &'a str) -> Query<'a> {
-    Query::new("delete from access_tokens where localpart = $1 and device_id = $2")
-        .with(localpart)
-        .with(device_id)
+async fn log_in(mut tx: Transaction, login: Arc<(NewLogin, Option<String>)>) -> Outcome<bool> {
+    let (login, password_hash) = &*login;
+    let localpart = &login.device.localpart;
+    let [found] = tx.run([find_and_share(localpart)]).await?;
+    let account = read_found(&found, localpart)?;
+    if !account.is_some_and(|account| account.still_has(password_hash.as_deref())) {
+        tx.roll_back().await?;
+        return Ok(false);
+    }
+    tx.finish(devices::log_in(login)).await?;
+    Ok(true)
 }
 
 async fn log_out(tx: Transaction, device: Arc<(Localpart, DeviceId)>) -> Outcome<()> {
-    let (localpart, device_id) = (device.0.as_str(), device.1.as_str());
-    let delete = Query::new("delete from devices where localpart = $1 and device_id = $2")
-        .with(localpart)
-        .with(device_id);
-    tx.finish(vec![delete, delete_tokens(localpart, device_id)]).await?;
+    tx.finish(devices::log_out(&device.0, &device.1)).await?;
     Ok(())
 }
 
 async fn log_out_all(tx: Transaction, localpart: Localpart) -> Outcome<()> {
-    let devices = Query::new("delete from devices where localpart = $1").with(localpart.as_str());
-    let tokens = Query::new("delete from access_tokens where localpart = $1").with(localpart.as_str());
-    tx.finish(vec![devices, tokens]).await?;
+    tx.finish(devices::log_out_all(&localpart)).await?;
     Ok(())
 }

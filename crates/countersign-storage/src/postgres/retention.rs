@@ -24,12 +24,17 @@ impl RetentionStore for PostgresStorage {
         let after = self.budgets_swept().clone();
         // Each in a transaction of its own: none needs the others.
         let sessions = self.write(move |tx| sweep_sessions(tx, expired, limit)).await?;
-        let others = [delete_messages(messages, limit), delete_uia_sessions(now, limit)];
-        let [messages, uia_sessions] = self.connect().await?.run(others).await?;
+        let others = [
+            delete_messages(messages, limit),
+            delete_uia_sessions(now, limit),
+            delete_openid_tokens(now, limit),
+            delete_delegated_sessions(now, limit),
+        ];
+        let [messages, uia_sessions, openid_tokens, delegated_sessions] =
+            self.connect().await?.run(others).await?.map(|reply| reply.changed());
         let (budgets, until) = self.write(move |tx| sweep_budgets(tx, now, limit, after.clone())).await?;
         *self.budgets_swept() = until;
-        let (messages, uia_sessions) = (messages.changed(), uia_sessions.changed());
-        Ok(Swept { sessions, messages, uia_sessions, budgets, ..Swept::default() })
+        Ok(Swept { sessions, messages, uia_sessions, openid_tokens, delegated_sessions, budgets })
     }
 }
 
@@ -96,6 +101,26 @@ fn delete_uia_sessions(now: Timestamp, limit: i64) -> Query<'static> {
     Query::new(
         "delete from uia_sessions where id_hash in (
             select id_hash from uia_sessions where expires_at < $1 order by expires_at limit $2
+            for update skip locked)",
+    )
+    .with(now.as_millis())
+    .with(limit)
+}
+
+fn delete_openid_tokens(now: Timestamp, limit: i64) -> Query<'static> {
+    Query::new(
+        "delete from openid_tokens where token_hash in (
+            select token_hash from openid_tokens where expires_at < $1 order by expires_at limit $2
+            for update skip locked)",
+    )
+    .with(now.as_millis())
+    .with(limit)
+}
+
+fn delete_delegated_sessions(now: Timestamp, limit: i64) -> Query<'static> {
+    Query::new(
+        "delete from delegated_sessions where sid in (
+            select sid from delegated_sessions where expires_at < $1 order by expires_at limit $2
             for update skip locked)",
     )
     .with(now.as_millis())

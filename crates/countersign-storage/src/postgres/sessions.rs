@@ -53,12 +53,12 @@ impl SessionStore for PostgresStorage {
 
     async fn mark_validated(
         &self,
-        _sid: SessionId,
-        _validated_at: Timestamp,
-        _lifetime: Duration,
-        _now: Timestamp,
+        sid: SessionId,
+        validated_at: Timestamp,
+        lifetime: Duration,
+        now: Timestamp,
     ) -> Result<bool, StorageError> {
-        Err(StorageError::Closed)
+        self.write(move |tx| mark_validated(tx, sid, validated_at, lifetime, now)).await
     }
 
     async fn find_session(&self, sid: SessionId) -> Result<Option<ValidationSession>, StorageError> {
@@ -117,6 +117,23 @@ async fn end_by_owner(mut tx: Transaction, not_me: NotMe, now: Timestamp) -> Out
         NotMeDecision::Over | NotMeDecision::Validated | NotMeDecision::Unknown => tx.roll_back().await?,
     }
     Ok(decision)
+}
+
+async fn mark_validated(
+    mut tx: Transaction,
+    sid: SessionId,
+    validated_at: Timestamp,
+    lifetime: Duration,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let [found] = tx.run([find_and_lock(&sid)]).await?;
+    let session = read_found(&found)?;
+    let validated = ValidationSession::validated_elsewhere(session.as_ref(), validated_at, lifetime, now);
+    match &validated {
+        Ok(Some(session)) => save_one(tx, session).await?,
+        Ok(None) | Err(_) => tx.roll_back().await?,
+    }
+    Ok(validated.is_ok())
 }
 
 async fn save_one(tx: Transaction, session: &ValidationSession) -> Outcome<()> {

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_core::{
-    AccountThreepid, AddDecision, AddRefusal, AddThreepid, AddressHash, Localpart, Medium, NoticeDraft,
-    Sealed, Timestamp, ValidationSession,
+    AccountHome, AccountThreepid, AddDecision, AddRefusal, AddThreepid, AddressHash, Localpart, Medium,
+    MessageKind, NoticeDraft, Sealed, Timestamp, ValidationSession,
 };
 use tokio_postgres::Row;
 
 use super::{
-    PostgresStorage,
+    PostgresStorage, accounts,
     connection::Transaction,
     failure::Outcome,
+    notices,
     parameter::Query,
     rows::{Columns, first, list},
     sessions,
@@ -55,14 +56,11 @@ impl ThreepidStore for PostgresStorage {
         &self,
         localpart: &Localpart,
         address: AddressHash,
-        _notices: Vec<NoticeDraft>,
-        _now: Timestamp,
+        notices: Vec<NoticeDraft>,
+        now: Timestamp,
     ) -> Result<Option<Vec<Medium>>, StorageError> {
-        let delete = Query::new("delete from account_threepids where address_hash = $1 and localpart = $2")
-            .with(address.as_bytes().as_slice())
-            .with(localpart.as_str());
-        let [deleted] = self.connect().await?.run([delete]).await?;
-        Ok((deleted.changed() == 1).then(Vec::new))
+        let deletion = Arc::new((localpart.clone(), address, notices));
+        self.write(move |tx| delete_threepid(tx, Arc::clone(&deletion), now)).await
     }
 
     async fn find_threepid_owner(&self, address: AddressHash) -> Result<Option<Localpart>, StorageError> {
@@ -84,11 +82,24 @@ pub(super) fn read_owner(row: &Row) -> Outcome<(AddressHash, Localpart)> {
     Ok((address, columns.parse("localpart", parse_localpart)?))
 }
 
+/// As [`list_owners`], of one address; keeps others from taking it away until the end of the transaction.
+pub(super) fn share_owner(address: &AddressHash) -> Query<'_> {
+    Query::new("select address_hash, localpart from account_threepids where address_hash = $1 for share")
+        .with(address.as_bytes().as_slice())
+}
+
 async fn add_threepid(
     mut tx: Transaction,
     add: Arc<AddThreepid>,
     now: Timestamp,
 ) -> Outcome<Result<AddedThreepid, AddRefusal>> {
+    let account = match add.account {
+        AccountHome::Here => {
+            let [found] = tx.run([accounts::find_and_share(&add.localpart)]).await?;
+            accounts::read_found(&found, &add.localpart)?
+        }
+        AccountHome::Elsewhere => None,
+    };
     let [found] = tx.run([sessions::find_and_lock(&add.sid)]).await?;
     let session = sessions::read_found(&found)?;
     loop {
@@ -99,8 +110,9 @@ async fn add_threepid(
             }
             None => None,
         };
-        let changed = match ValidationSession::add_threepid(session.as_ref(), owner.as_ref(), None, &add, now)
-        {
+        let decision =
+            ValidationSession::add_threepid(session.as_ref(), owner.as_ref(), account.as_ref(), &add, now);
+        let (changed, added) = match decision {
             Err(refusal) => {
                 tx.roll_back().await?;
                 return Ok(Err(refusal));
@@ -111,16 +123,53 @@ async fn add_threepid(
                     // Another transaction added the address meanwhile, and has committed since.
                     continue;
                 }
-                Some(session)
+                (Some(session), Some(threepid))
             }
-            Ok(AddDecision::AlreadyAdded(session)) => session,
+            Ok(AddDecision::AlreadyAdded(session)) => (session, None),
         };
-        tx.finish(changed.iter().map(|session| sessions::save(vec![session])).collect()).await?;
-        return Ok(Ok(AddedThreepid { notified: Vec::new() }));
+        let Some(added) = added else {
+            tx.finish(changed.iter().map(|session| sessions::save(vec![session])).collect()).await?;
+            return Ok(Ok(AddedThreepid { notified: Vec::new() }));
+        };
+        let wanted = notices::Wanted::of(&mut tx, &add.localpart, &add.notices).await?;
+        let notices = wanted.but(added.address_hash).notices(MessageKind::added(added.medium), now);
+        let mut queries: Vec<_> = changed.iter().map(|session| sessions::save(vec![session])).collect();
+        queries.extend(notices.queries());
+        tx.finish(queries).await?;
+        return Ok(Ok(AddedThreepid { notified: notices.media() }));
     }
 }
 
-fn insert(threepid: &AccountThreepid) -> Query<'_> {
+async fn delete_threepid(
+    mut tx: Transaction,
+    deletion: Arc<(Localpart, AddressHash, Vec<NoticeDraft>)>,
+    now: Timestamp,
+) -> Outcome<Option<Vec<Medium>>> {
+    let (localpart, address, drafts) = &*deletion;
+    let select = Query::new(
+        "select medium from account_threepids where address_hash = $1 and localpart = $2 for update",
+    )
+    .with(address.as_bytes().as_slice())
+    .with(localpart.as_str());
+    let [found] = tx.run([select]).await?;
+    let medium =
+        first(&found.rows, |row| Columns::of("account_threepids", row).parse("medium", Medium::parse))?;
+    let Some(medium) = medium else {
+        tx.roll_back().await?;
+        return Ok(None);
+    };
+    let wanted = notices::Wanted::of(&mut tx, localpart, drafts).await?;
+    let notices = wanted.notices(MessageKind::removed(medium), now);
+    let delete = Query::new("delete from account_threepids where address_hash = $1")
+        .with(address.as_bytes().as_slice());
+    let mut queries = vec![delete];
+    queries.extend(notices.queries());
+    tx.finish(queries).await?[0].must_change("account_threepids", 1)?;
+    Ok(Some(notices.media()))
+}
+
+/// Puts an address on an account, unless it is on one.
+pub(super) fn insert(threepid: &AccountThreepid) -> Query<'_> {
     Query::new(
         "insert into account_threepids
             (localpart, medium, address_hash, sealed_address, validated_at, added_at)

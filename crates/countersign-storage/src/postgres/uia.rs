@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_core::{
-    Charge, Limited, Localpart, RegistrationTokenHash, Stage, StageProof, Timestamp, UiaOperation,
-    UiaSession, UiaSessionHash, UiaTargetHash, charge,
+    Charge, Limited, Localpart, RegistrationTokenHash, Sealed, SessionId, Stage, StageProof, Timestamp,
+    UiaOperation, UiaSession, UiaSessionHash, UiaTargetHash, charge,
 };
 
 use super::{
@@ -14,12 +14,13 @@ use super::{
     connection::Transaction,
     failure::Outcome,
     parameter::Query,
+    registration_tokens,
     rows::{Columns, first},
 };
 use crate::{
     StorageError, TokenReserved, UiaStore,
     accounts::parse_localpart,
-    uia::{parse_stages, stage_names},
+    uia::{parse_stages, parse_terms, stage_names, terms_lines},
 };
 
 #[async_trait]
@@ -50,11 +51,11 @@ impl UiaStore for PostgresStorage {
 
     async fn reserve_registration_token(
         &self,
-        _id: UiaSessionHash,
-        _token: RegistrationTokenHash,
-        _now: Timestamp,
+        id: UiaSessionHash,
+        token: RegistrationTokenHash,
+        now: Timestamp,
     ) -> Result<TokenReserved, StorageError> {
-        Err(StorageError::Closed)
+        self.write(move |tx| reserve(tx, id, token, now)).await
     }
 }
 
@@ -64,6 +65,15 @@ async fn open(
     now: Timestamp,
 ) -> Outcome<Result<(), Limited>> {
     let (session, charges) = &*opening;
+    let (completed, shown_terms) = (stage_names(&session.completed), terms_lines(&session.shown_terms));
+    let forget = Query::new("delete from uia_sessions where id_hash = $1 and expires_at < $2")
+        .with(session.id_hash.as_bytes().as_slice())
+        .with(now.as_millis());
+    let [_, inserted] = tx.run([forget, insert(session, &completed, shown_terms.as_deref())]).await?;
+    if inserted.changed() == 0 {
+        tx.roll_back().await?;
+        return Ok(Ok(()));
+    }
     let wanted = Wanted::of(charges, now);
     let [fresh, found] = tx.run([wanted.lock(), wanted.load()]).await?;
     let mut budgets = wanted.read(&found.rows, &fresh.rows)?;
@@ -75,43 +85,121 @@ async fn open(
         }
     }
     let saves = budgets.saves();
-    let completed = stage_names(&session.completed);
-    let mut queries = saves.queries();
-    queries.push(insert(session, &completed));
-    let replies = tx.finish(queries).await?;
+    let replies = tx.finish(saves.queries()).await?;
     saves.check(&replies)?;
-    replies.last().expect("the insert is one of them").must_change("uia_sessions", 1)?;
     Ok(Ok(()))
 }
 
-fn insert<'a>(session: &'a UiaSession, completed: &'a str) -> Query<'a> {
-    Query::new(
-        "insert into uia_sessions (id_hash, operation, localpart, target_hash, completed, created_at, expires_at,
-            registered)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .with(session.id_hash.as_bytes().as_slice())
-    .with(session.operation.as_str())
-    .with(session.localpart.as_ref().map(Localpart::as_str))
-    .with(session.target.as_ref().map(|target| target.as_bytes().as_slice()))
-    .with(completed)
-    .with(session.created_at.as_millis())
-    .with(session.expires_at.as_millis())
-    .with(session.registered.as_ref().map(Localpart::as_str))
+async fn complete_stage(
+    mut tx: Transaction,
+    id: UiaSessionHash,
+    stage: Stage,
+    proof: StageProof,
+) -> Outcome<Option<UiaSession>> {
+    let Some(session) = load_and_lock(&mut tx, id).await? else {
+        tx.roll_back().await?;
+        return Ok(None);
+    };
+    let changed = Changed::to(session.complete(stage, &proof));
+    tx.finish(vec![changed.save()]).await?[0].must_change("uia_sessions", 1)?;
+    Ok(Some(changed.session))
 }
 
-/// Keeps with a session which account it made. It is locked and has made none.
-pub(super) fn mark_registered<'a>(id: &'a UiaSessionHash, localpart: &'a Localpart) -> Query<'a> {
-    Query::new("update uia_sessions set registered = $2 where id_hash = $1 and registered is null")
-        .with(id.as_bytes().as_slice())
-        .with(localpart.as_str())
+async fn reserve(
+    mut tx: Transaction,
+    id: UiaSessionHash,
+    token: RegistrationTokenHash,
+    now: Timestamp,
+) -> Outcome<TokenReserved> {
+    let session = match load_and_lock(&mut tx, id).await?.filter(|session| now <= session.expires_at) {
+        None => Err(TokenReserved::SessionGone),
+        Some(session) if session.registration_token == Some(token) => Err(TokenReserved::Reserved(session)),
+        Some(session) if session.registration_token.is_some() => Err(TokenReserved::Changed),
+        Some(session) => Ok(session),
+    };
+    let session = match session {
+        Ok(session) => session,
+        Err(answer) => {
+            tx.roll_back().await?;
+            return Ok(answer);
+        }
+    };
+    let find = registration_tokens::find(&token, now);
+    let [_, found] = tx.run([registration_tokens::lock(&token), find]).await?;
+    let found = registration_tokens::read_found(&found)?;
+    if !found.is_some_and(|found| found.token.has_use_left(found.pending, now)) {
+        tx.roll_back().await?;
+        return Ok(TokenReserved::Invalid);
+    }
+    let proof = StageProof::RegistrationToken(token);
+    let changed = Changed::to(session.complete(Stage::RegistrationToken, &proof));
+    tx.finish(vec![changed.save()]).await?[0].must_change("uia_sessions", 1)?;
+    Ok(TokenReserved::Reserved(changed.session))
+}
+
+/// A session that changed, ready to be saved.
+pub(super) struct Changed {
+    pub(super) session: UiaSession,
+    completed: String,
+}
+
+impl Changed {
+    pub(super) fn to(session: UiaSession) -> Self {
+        Self { completed: stage_names(&session.completed), session }
+    }
+
+    /// Saves what may change in a session. The rest of the row stays as it was inserted.
+    pub(super) fn save(&self) -> Query<'_> {
+        let update = Query::new(
+            "update uia_sessions set
+                completed = $2, registered = $3, proven = $4, email_sid = $5, msisdn_sid = $6,
+                registration_token_hash = $7, finished_at = $8
+             where id_hash = $1",
+        );
+        fill_changing(update, &self.session, &self.completed)
+    }
+}
+
+/// Adds a session, unless there is one of that id.
+fn insert<'a>(session: &'a UiaSession, completed: &'a str, shown_terms: Option<&'a str>) -> Query<'a> {
+    let insert = Query::new(
+        "insert into uia_sessions (id_hash, completed, registered, proven, email_sid, msisdn_sid,
+            registration_token_hash, finished_at, operation, localpart, target_hash, created_at, expires_at,
+            shown_terms, sealed_params, password_hash)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+         on conflict (id_hash) do nothing",
+    );
+    fill_changing(insert, session, completed)
+        .with(session.operation.as_str())
+        .with(session.localpart.as_ref().map(Localpart::as_str))
+        .with(session.target.as_ref().map(|target| target.as_bytes().as_slice()))
+        .with(session.created_at.as_millis())
+        .with(session.expires_at.as_millis())
+        .with(shown_terms)
+        .with(session.sealed_params.as_ref().map(Sealed::as_bytes))
+        .with(session.password_hash.as_deref())
+}
+
+/// Fills the gaps for the id and for what may change.
+fn fill_changing<'a>(query: Query<'a>, session: &'a UiaSession, completed: &'a str) -> Query<'a> {
+    let token = session.registration_token.as_ref();
+    query
+        .with(session.id_hash.as_bytes().as_slice())
+        .with(completed)
+        .with(session.registered.as_ref().map(Localpart::as_str))
+        .with(session.proven.as_ref().map(Localpart::as_str))
+        .with(session.email_sid.as_ref().map(|sid| sid.as_bytes().as_slice()))
+        .with(session.msisdn_sid.as_ref().map(|sid| sid.as_bytes().as_slice()))
+        .with(token.map(|token| token.as_bytes().as_slice()))
+        .with(session.finished_at.map(Timestamp::as_millis))
 }
 
 /// Selects a session, with its columns in the order of the fields.
 macro_rules! select_session {
     ($lock:literal) => {
         concat!(
-            "select operation, localpart, target_hash, completed, created_at, expires_at, registered
+            "select operation, localpart, target_hash, completed, created_at, expires_at, registered, proven,
+                email_sid, msisdn_sid, registration_token_hash, shown_terms, sealed_params, password_hash, finished_at
              from uia_sessions where id_hash = $1",
             $lock
         )
@@ -129,25 +217,6 @@ pub(super) async fn load_and_lock(tx: &mut Transaction, id: UiaSessionHash) -> O
     first(&found.rows, |row| read(row, id))
 }
 
-async fn complete_stage(
-    mut tx: Transaction,
-    id: UiaSessionHash,
-    stage: Stage,
-    proof: StageProof,
-) -> Outcome<Option<UiaSession>> {
-    let Some(session) = load_and_lock(&mut tx, id).await? else {
-        tx.roll_back().await?;
-        return Ok(None);
-    };
-    let session = session.complete(stage, &proof);
-    let completed = stage_names(&session.completed);
-    let update = Query::new("update uia_sessions set completed = $2 where id_hash = $1")
-        .with(id.as_bytes().as_slice())
-        .with(completed.as_str());
-    tx.finish(vec![update]).await?[0].must_change("uia_sessions", 1)?;
-    Ok(Some(session))
-}
-
 fn read(row: &tokio_postgres::Row, id: UiaSessionHash) -> Outcome<UiaSession> {
     let mut columns = Columns::of("uia_sessions", row);
     Ok(UiaSession {
@@ -159,13 +228,15 @@ fn read(row: &tokio_postgres::Row, id: UiaSessionHash) -> Outcome<UiaSession> {
         created_at: columns.timestamp("created_at")?,
         expires_at: columns.timestamp("expires_at")?,
         registered: columns.parse_optional("registered", parse_localpart)?,
-        proven: None,
-        email_sid: None,
-        msisdn_sid: None,
-        registration_token: None,
-        shown_terms: Vec::new(),
-        sealed_params: None,
-        password_hash: None,
-        finished_at: None,
+        proven: columns.parse_optional("proven", parse_localpart)?,
+        email_sid: columns.optional_bytes("email_sid")?.map(SessionId::from_bytes),
+        msisdn_sid: columns.optional_bytes("msisdn_sid")?.map(SessionId::from_bytes),
+        registration_token: columns
+            .optional_bytes("registration_token_hash")?
+            .map(RegistrationTokenHash::from_bytes),
+        shown_terms: columns.parse_optional("shown_terms", parse_terms)?.unwrap_or_default(),
+        sealed_params: columns.optional_blob("sealed_params")?.map(Sealed::from_bytes),
+        password_hash: columns.parse_optional("password_hash", |hash| Some(hash.to_owned()))?,
+        finished_at: columns.optional_timestamp("finished_at")?,
     })
 }

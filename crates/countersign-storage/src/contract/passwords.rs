@@ -1,0 +1,261 @@
+//! New passwords, and the end of accounts.
+
+use std::sync::Arc;
+
+use countersign_core::{
+    Medium, MessageKind, SessionPurpose, Stage, StageProof, TermsVersion, ThirdPartyIdentifier, UiaOperation,
+    UiaSession, ValidationSession,
+};
+use tokio::task::JoinSet;
+
+use super::data::*;
+use crate::{
+    Deactivated, Deactivation, LogOut, PasswordChange, PasswordChanged, Registered, Registration, Storage,
+};
+
+const CHANGED: PasswordChanged = PasswordChanged::Changed { notified: Vec::new() };
+
+fn change(name: &str, password_hash: &str) -> PasswordChange {
+    PasswordChange {
+        localpart: localpart(name),
+        password_hash: password_hash.to_owned(),
+        log_out: LogOut::Everybody,
+        uia_session: None,
+        proof: None,
+        notices: Vec::new(),
+    }
+}
+
+/// An account with devices `PHONE` and `DESK`, each with tokens called like it.
+async fn account(storage: &dyn Storage, name: &str) {
+    let login = |device| refreshable_login(name, device, &format!("{name} {device}"));
+    let registration = registration(name, Some(login("PHONE")));
+    assert_eq!(storage.register(registration, NOW).await.unwrap(), Registered::Created);
+    assert!(storage.log_in(login("DESK"), Some(PASSWORD_HASH)).await.unwrap());
+}
+
+/// The devices whose tokens work, both of them.
+async fn live_devices(storage: &dyn Storage, name: &str) -> Vec<String> {
+    let mut live = Vec::new();
+    for device in storage.list_devices(&localpart(name)).await.unwrap() {
+        let device = device.device_id.as_str().to_owned();
+        assert!(is_logged_in(storage, name, &device).await, "{device}");
+        live.push(device);
+    }
+    for device in ["PHONE", "DESK"].into_iter().filter(|device| !live.contains(&(*device).to_owned())) {
+        assert!(!is_logged_in(storage, name, device).await, "{device}");
+    }
+    live
+}
+
+async fn is_logged_in(storage: &dyn Storage, name: &str, device: &str) -> bool {
+    let token = format!("{name} {device}");
+    let access = storage.find_token(access_token_hash(&token)).await.unwrap().is_some();
+    // Asked for at a time when it has expired, a refresh changes nothing.
+    let refreshed = storage.refresh(refresh(&token, "never"), LONG_AFTER).await.unwrap();
+    assert_eq!(access, refreshed == crate::Refreshed::Expired, "{refreshed:?}");
+    access
+}
+
+async fn password_of(storage: &dyn Storage, name: &str) -> Option<String> {
+    storage.find_account(&localpart(name)).await.unwrap().unwrap().password_hash
+}
+
+async fn proven(storage: &dyn Storage, threepid: &ThirdPartyIdentifier, secret: &str) -> ValidationSession {
+    validated(storage, &request_with(SessionPurpose::ResetPassword, threepid, secret), NOW).await
+}
+
+async fn open(storage: &dyn Storage, id: &str, operation: UiaOperation, name: Option<&str>) {
+    let session = UiaSession::begin(uia_session_hash(id), operation, name.map(localpart), NOW);
+    storage.open_uia_session(session, Vec::new(), NOW).await.unwrap().unwrap();
+}
+
+pub(crate) async fn login_with_an_old_password_is_refused(storage: Arc<dyn Storage>) {
+    account(&*storage, "alice").await;
+    assert_eq!(storage.change_password(change("alice", "new"), NOW).await.unwrap(), CHANGED);
+    for old in [Some(PASSWORD_HASH), None] {
+        let login = login("alice", "STOLEN", "stolen");
+        assert!(!storage.log_in(login, old).await.unwrap());
+    }
+    assert!(storage.list_devices(&localpart("alice")).await.unwrap().is_empty());
+    assert!(storage.find_token(access_token_hash("stolen")).await.unwrap().is_none());
+    assert!(storage.log_in(login("alice", "PHONE", "good"), Some("new")).await.unwrap());
+    assert!(!storage.log_in(login("nobody", "PHONE", "nobody"), None).await.unwrap());
+    let mut guest = registration("guest", None);
+    guest.account.password_hash = None;
+    storage.register(guest, NOW).await.unwrap();
+    assert!(!storage.log_in(login("guest", "PHONE", "guest"), Some("")).await.unwrap());
+    assert!(storage.log_in(login("guest", "PHONE", "guest"), None).await.unwrap());
+}
+
+pub(crate) async fn password_change_ends_the_other_devices_as_told(storage: Arc<dyn Storage>) {
+    account(&*storage, "alice").await;
+    account(&*storage, "bob").await;
+    for (password, log_out, left) in [
+        ("1", LogOut::Nobody, vec!["PHONE", "DESK"]),
+        ("2", LogOut::AllBut(device_id("DESK")), vec!["DESK"]),
+        ("3", LogOut::Everybody, vec![]),
+    ] {
+        let change = PasswordChange { log_out, ..change("alice", password) };
+        assert_eq!(storage.change_password(change, NOW).await.unwrap(), CHANGED);
+        assert_eq!(password_of(&*storage, "alice").await.as_deref(), Some(password));
+        assert_eq!(live_devices(&*storage, "alice").await, left);
+    }
+    assert_eq!(live_devices(&*storage, "bob").await, ["PHONE", "DESK"]);
+    assert_eq!(password_of(&*storage, "bob").await.as_deref(), Some(PASSWORD_HASH));
+    let nobody = storage.change_password(change("nobody", "4"), NOW).await.unwrap();
+    assert_eq!(nobody, PasswordChanged::NoAccount);
+}
+
+pub(crate) async fn password_reset_consumes_its_proof_once(storage: Arc<dyn Storage>) {
+    account(&*storage, "alice").await;
+    account(&*storage, "bob").await;
+    let address = email("alice@example.org");
+    owned(&*storage, &address, "alice").await;
+    let session = proven(&*storage, &address, "reset").await;
+    let reset = |name, password| PasswordChange { proof: Some(session.sid), ..change(name, password) };
+    let foreign = storage.change_password(reset("bob", "stolen"), NOW).await.unwrap();
+    assert_eq!(foreign, PasswordChanged::ProofGone);
+    assert_eq!(password_of(&*storage, "bob").await.as_deref(), Some(PASSWORD_HASH));
+    assert_eq!(live_devices(&*storage, "bob").await.len(), 2);
+    assert_eq!(storage.find_session(session.sid).await.unwrap().as_ref(), Some(&session));
+
+    assert_eq!(storage.change_password(reset("alice", "new"), NOW).await.unwrap(), CHANGED);
+    let consumed = storage.find_session(session.sid).await.unwrap().unwrap().consumed.unwrap();
+    assert_eq!(consumed.by, localpart("alice"));
+    let again = storage.change_password(reset("alice", "newer"), NOW).await.unwrap();
+    assert_eq!(again, PasswordChanged::ProofGone);
+    assert_eq!(password_of(&*storage, "alice").await.as_deref(), Some("new"));
+    // An address that went to another account meanwhile proves nothing for the one that had it.
+    let session = proven(&*storage, &address, "second").await;
+    storage.delete_threepid(&localpart("alice"), session.address_hash, Vec::new(), NOW).await.unwrap();
+    let gone = PasswordChange { proof: Some(session.sid), ..change("alice", "newest") };
+    assert_eq!(storage.change_password(gone, NOW).await.unwrap(), PasswordChanged::ProofGone);
+}
+
+pub(crate) async fn password_resets_at_once_in_one_session_have_one_effect(storage: Arc<dyn Storage>) {
+    account(&*storage, "alice").await;
+    open(&*storage, "a", UiaOperation::ChangePassword, Some("alice")).await;
+    let mut tasks = JoinSet::new();
+    for number in 0..12 {
+        let uia_session = Some(uia_session_hash("a"));
+        let change = PasswordChange { uia_session, ..change("alice", &number.to_string()) };
+        let storage = Arc::clone(&storage);
+        tasks.spawn(async move { (number.to_string(), storage.change_password(change, NOW).await.unwrap()) });
+    }
+    let answers = tasks.join_all().await;
+    let changed: Vec<_> = answers.iter().filter(|(_, answer)| *answer == CHANGED).collect();
+    assert_eq!(changed.len(), 1);
+    assert_eq!(answers.iter().filter(|(_, answer)| *answer == PasswordChanged::Repeated).count(), 11);
+    assert_eq!(password_of(&*storage, "alice").await.as_ref(), Some(&changed[0].0));
+    assert_eq!(uia_session(&*storage, "a").await.finished_at, Some(NOW));
+    let gone = PasswordChange { uia_session: Some(uia_session_hash("b")), ..change("alice", "late") };
+    assert_eq!(storage.change_password(gone, NOW).await.unwrap(), PasswordChanged::SessionGone);
+}
+
+pub(crate) async fn resets_at_once_with_one_proof_have_one_effect(storage: Arc<dyn Storage>) {
+    account(&*storage, "alice").await;
+    let address = email("alice@example.org");
+    owned(&*storage, &address, "alice").await;
+    let session = proven(&*storage, &address, "reset").await;
+    let mut tasks = JoinSet::new();
+    for number in 0..12 {
+        let change = PasswordChange { proof: Some(session.sid), ..change("alice", &number.to_string()) };
+        let storage = Arc::clone(&storage);
+        tasks.spawn(async move { storage.change_password(change, NOW).await.unwrap() });
+    }
+    let answers = tasks.join_all().await;
+    assert_eq!(answers.iter().filter(|answer| **answer == CHANGED).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| **answer == PasswordChanged::ProofGone).count(), 11);
+}
+
+/// Whatever comes first, nobody is logged in with the old password afterwards.
+pub(crate) async fn login_at_once_with_a_reset_leaves_nobody_in(storage: Arc<dyn Storage>) {
+    for round in 0..8 {
+        let name = format!("user{round}");
+        account(&*storage, &name).await;
+        let mut tasks = JoinSet::new();
+        for number in 0..6 {
+            let login = login(&name, &format!("D{number}"), &format!("{name} {number}"));
+            let storage = Arc::clone(&storage);
+            tasks.spawn(async move {
+                let _may_come_too_late = storage.log_in(login, Some(PASSWORD_HASH)).await.unwrap();
+            });
+        }
+        let (storage_too, change) = (Arc::clone(&storage), change(&name, "new"));
+        tasks.spawn(async move {
+            assert_eq!(storage_too.change_password(change, NOW).await.unwrap(), CHANGED);
+        });
+        tasks.join_all().await;
+        assert!(storage.list_devices(&localpart(&name)).await.unwrap().is_empty());
+        for number in 0..6 {
+            let token = access_token_hash(&format!("{name} {number}"));
+            assert!(storage.find_token(token).await.unwrap().is_none());
+        }
+    }
+}
+
+pub(crate) async fn deactivated_account_has_nothing_left_but_its_name(storage: Arc<dyn Storage>) {
+    let session = UiaSession {
+        shown_terms: vec![TermsVersion::parse("tos", "1").unwrap()],
+        ..UiaSession::begin(uia_session_hash("made"), UiaOperation::Register, None, NOW)
+    };
+    storage.open_uia_session(session, Vec::new(), NOW).await.unwrap().unwrap();
+    storage.complete_uia_stage(uia_session_hash("made"), Stage::Terms, StageProof::Nothing).await.unwrap();
+    let login = refreshable_login("alice", "PHONE", "alice PHONE");
+    storage.register(registration_in("made", "alice", Some(login)), NOW).await.unwrap();
+    account(&*storage, "bob").await;
+    let (address, number) = (email("alice@example.org"), msisdn("447700900123"));
+    owned(&*storage, &address, "alice").await;
+    owned(&*storage, &number, "alice").await;
+    owned(&*storage, &email("bob@example.org"), "bob").await;
+    let openid = keyring().openid_token_hash("openid");
+    storage.add_openid_token(openid, &localpart("alice"), LONG_AFTER).await.unwrap();
+    open(&*storage, "own", UiaOperation::Deactivate, Some("alice")).await;
+    open(&*storage, "other", UiaOperation::AddThreepid, Some("alice")).await;
+    open(&*storage, "password", UiaOperation::Deactivate, None).await;
+    let proof = StageProof::Account(localpart("alice"));
+    storage.complete_uia_stage(uia_session_hash("password"), Stage::Password, proof).await.unwrap();
+    open(&*storage, "bob", UiaOperation::AddThreepid, Some("bob")).await;
+
+    let notices = vec![notice_draft(&address), notice_draft(&number), notice_draft(&email("x@example.org"))];
+    let uia_session_id = Some(uia_session_hash("own"));
+    let end = Deactivation { localpart: localpart("alice"), uia_session: uia_session_id, notices };
+    let done = Deactivated::Done { notified: vec![Medium::Email, Medium::Msisdn] };
+    assert_eq!(storage.deactivate(end.clone(), NOW).await.unwrap(), done);
+    for medium in [Medium::Email, Medium::Msisdn] {
+        let (leased, lease_id) = lease_one(&*storage, medium, NOW).await;
+        assert_eq!(leased.message.kind, MessageKind::Deactivated);
+        storage.mark_delivered(leased.message.id, lease_id, NOW).await.unwrap();
+    }
+    let account = storage.find_account(&localpart("alice")).await.unwrap().unwrap();
+    assert_eq!((account.password_hash, account.deactivated_at), (None, Some(NOW)));
+    assert!(live_devices(&*storage, "alice").await.is_empty());
+    assert!(storage.list_threepids(&localpart("alice")).await.unwrap().is_empty());
+    assert!(storage.list_accepted_terms(&localpart("alice")).await.unwrap().is_empty());
+    assert_eq!(storage.find_openid_owner(openid, NOW).await.unwrap(), None);
+    for id in ["made", "other", "password"] {
+        assert!(storage.find_uia_session(uia_session_hash(id)).await.unwrap().is_none(), "{id}");
+    }
+    assert_eq!(uia_session(&*storage, "own").await.finished_at, Some(NOW));
+    nobody_gets_into(&*storage, "alice").await;
+
+    assert_eq!(storage.deactivate(end, NOW.after(HOUR)).await.unwrap(), Deactivated::Before);
+    assert_eq!(waiting(&*storage).await, 0);
+    // The address is free, and everybody else is as before.
+    owned(&*storage, &address, "carol").await;
+    assert_eq!(live_devices(&*storage, "bob").await, ["PHONE", "DESK"]);
+    assert_eq!(storage.list_threepids(&localpart("bob")).await.unwrap().len(), 1);
+    assert!(storage.find_uia_session(uia_session_hash("bob")).await.unwrap().is_some());
+}
+
+async fn nobody_gets_into(storage: &dyn Storage, name: &str) {
+    for password_hash in [None, Some(PASSWORD_HASH)] {
+        assert!(!storage.log_in(login(name, "D", "late"), password_hash).await.unwrap());
+    }
+    let taken = Registration { uia_session: None, ..registration(name, Some(login(name, "D", "late"))) };
+    assert_eq!(storage.register(taken, NOW).await.unwrap(), Registered::UserInUse);
+    let changed = storage.change_password(change(name, "new"), NOW).await.unwrap();
+    assert_eq!(changed, PasswordChanged::NoAccount);
+    assert!(storage.find_token(access_token_hash("late")).await.unwrap().is_none());
+}

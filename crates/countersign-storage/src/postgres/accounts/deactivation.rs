@@ -1,0 +1,61 @@
+//! An account is given up.
+
+use std::sync::Arc;
+
+use countersign_core::{MessageKind, Timestamp};
+
+use super::{
+    super::{connection::Transaction, devices, failure::Outcome, notices, parameter::Query, uia},
+    find_and_lock, read_found,
+};
+use crate::{Deactivated, Deactivation};
+
+pub(super) async fn deactivate(
+    mut tx: Transaction,
+    deactivation: Arc<Deactivation>,
+    now: Timestamp,
+) -> Outcome<Deactivated> {
+    let localpart = &deactivation.localpart;
+    let name = localpart.as_str();
+    // First of all the authentication sessions, as everything does. Looks through the whole table, which is rare enough:
+    // the session that made an account has no index by it.
+    let lock_sessions = Query::new(
+        "select id_hash from uia_sessions
+         where localpart = $1 or registered = $1 or proven = $1 or id_hash = $2 order by id_hash for update",
+    )
+    .with(name)
+    .with(deactivation.uia_session.as_ref().map(|id| id.as_bytes().as_slice()));
+    let [_, found] = tx.run([lock_sessions, find_and_lock(localpart)]).await?;
+    if !read_found(&found, localpart)?.is_some_and(|account| account.is_live()) {
+        tx.roll_back().await?;
+        return Ok(Deactivated::Before);
+    }
+    let session = match deactivation.uia_session {
+        None => None,
+        Some(id) => uia::load_and_lock(&mut tx, id).await?,
+    };
+    let finished = session.map(|session| uia::Changed::to(session.finish(now)));
+    let wanted = notices::Wanted::of(&mut tx, localpart, &deactivation.notices).await?;
+    let notices = wanted.notices(MessageKind::Deactivated, now);
+    let mut queries = vec![
+        Query::new("update accounts set password_hash = null, deactivated_at = $2 where localpart = $1")
+            .with(name)
+            .with(now.as_millis()),
+        Query::new("delete from account_threepids where localpart = $1").with(name),
+    ];
+    queries.extend(devices::log_out_all(localpart));
+    queries.extend([
+        Query::new("delete from openid_tokens where localpart = $1").with(name),
+        Query::new("delete from terms_acceptances where localpart = $1").with(name),
+        Query::new(
+            "delete from uia_sessions
+             where (localpart = $1 or registered = $1 or proven = $1) and id_hash is distinct from $2",
+        )
+        .with(name)
+        .with(deactivation.uia_session.as_ref().map(|id| id.as_bytes().as_slice())),
+    ]);
+    queries.extend(finished.as_ref().map(uia::Changed::save));
+    queries.extend(notices.queries());
+    tx.finish(queries).await?[0].must_change("accounts", 1)?;
+    Ok(Deactivated::Done { notified: notices.media() })
+}
