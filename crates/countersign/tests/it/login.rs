@@ -31,9 +31,7 @@ fn phone(country: &str, number: &str) -> Value {
 async fn a_login_answers_what_clients_need_and_nothing_that_crashes_them() {
     let node = TestNode::start().await;
     node.register("alice").await;
-    let mut body = json!({"type": "m.login.password", "identifier": user("alice"), "password": PASSWORD});
-    body["refresh_token"] = json!(true);
-    let answer = node.post(LOGIN, &body).send().await;
+    let answer = log_in(&node, &user("alice"), PASSWORD).send().await;
     assert_eq!(answer.ok_keys(), ["access_token", "device_id", "user_id"]);
     assert_eq!(answer.ok_string("user_id"), "@alice:localhost");
     let who = node.get(WHOAMI).token(&answer.ok_string("access_token")).send().await;

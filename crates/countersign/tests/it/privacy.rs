@@ -10,6 +10,8 @@ use crate::{support::TestNode, wire::Answer};
 async fn start() -> TestNode {
     let node = TestNode::start_with(|config| {
         config.privacy.hide_accounts = true;
+        // What the owner hears of changes would be counted with what strangers cause.
+        config.notices.enabled = false;
         config.limits.requests_per_network_burst = std::num::NonZeroU32::new(30).expect("not 0");
     })
     .await;

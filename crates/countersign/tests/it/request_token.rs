@@ -255,7 +255,9 @@ async fn an_address_on_any_account_is_in_use_even_for_its_owner() {
         answer.expect_error(400, "M_THREEPID_IN_USE");
         assert_eq!(answer.json().as_object().unwrap().len(), 2, "{answer:?}");
     }
-    assert_eq!(node.messages_queued(), 2);
+    node.until_outbox_is_empty().await;
+    // One for each proof, and a notice to the first address of the second.
+    assert_eq!(node.messages_queued(), 3);
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ async fn what_the_server_says_about_itself() {
     assert!(matches!(flows[..], [get_login_types::v3::LoginType::Password(_)]));
     let answer = node.get("/capabilities").token(&alice.access_token).send().await;
     let capabilities = success::<get_capabilities::v3::Response>(&answer).capabilities;
-    assert!(capabilities.thirdparty_id_changes.enabled && !capabilities.change_password.enabled);
+    assert!(capabilities.thirdparty_id_changes.enabled && capabilities.change_password.enabled);
 }
 
 #[tokio::test]

@@ -48,6 +48,8 @@ impl TestNode {
 
     /// Proves an address by mail; answers the session.
     pub(crate) async fn validate_email(&self, client_secret: &str, email: &str) -> String {
+        // Nothing else is on its way, such as a notice.
+        self.until_outbox_is_empty().await;
         let came = self.mailer.messages().len();
         let sid = self.ask_email(client_secret, email, 1).send().await.ok_string("sid");
         let mail = self.mailer.wait_for(came + 1).await.swap_remove(came);
@@ -58,6 +60,7 @@ impl TestNode {
 
     /// Proves a phone number; answers the session.
     pub(crate) async fn validate_msisdn(&self, client_secret: &str, country: &str, number: &str) -> String {
+        self.until_outbox_is_empty().await;
         let came = self.sms.messages().len();
         let sid = self.ask_msisdn(client_secret, country, number, 1).send().await.ok_string("sid");
         let sms = self.sms.wait_for(came + 1).await.swap_remove(came);

@@ -130,9 +130,11 @@ async fn try_routes(
     for route in routes() {
         let base = match route.version {
             Version::V3 => "/_matrix/client/r0",
+            Version::V1 => "/_matrix/client/v1",
             Version::None => "/_api",
         };
-        let call = node.call(route.method.clone(), &format!("{base}{}{query}", route.path)).body(body);
+        let path = route.path.replace("{user_id}", &alice.user_id);
+        let call = node.call(route.method.clone(), &format!("{base}{path}{query}")).body(body);
         // Alice stays.
         let is_logout = [LOGOUT, LOGOUT_ALL].contains(&route.path);
         let call = if is_logout { call } else { call.token(&alice.access_token) };
