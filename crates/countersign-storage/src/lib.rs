@@ -15,6 +15,8 @@ mod retention;
 mod sessions;
 pub mod sqlite;
 mod suppressions;
+#[cfg(any(test, feature = "test-database"))]
+pub mod test_database;
 mod threepids;
 mod uia;
 
