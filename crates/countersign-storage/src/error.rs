@@ -31,6 +31,11 @@ pub enum StorageError {
         /// The number of the last migration that this version has.
         known: i64,
     },
+    /// Another database was being moved into this one, and that has not come to its end.
+    #[error(
+        "an SQLite database was being moved here, not all of it has come: run `countersign migrate-storage` again"
+    )]
+    Unfilled,
     /// An operation panicked. A defect of ours.
     #[error("a storage operation panicked")]
     Panicked,

@@ -9,6 +9,7 @@ mod budgets;
 mod contract;
 mod error;
 mod keys;
+mod migrations;
 mod outbox;
 pub mod postgres;
 mod retention;

@@ -172,6 +172,7 @@ impl PostgresStorage {
             Migrate::Auto => migrate_directly(&settings).await?,
             Migrate::Manual => migrations::check(&mut pool.connect().await?).await?,
         }
+        migrations::check_filled(&mut pool.connect().await?).await?;
         let direct_url = settings.direct_url.as_ref().unwrap_or(&settings.url);
         let listener = match settings.on_message.clone() {
             Some(on_message) => {
@@ -269,12 +270,16 @@ impl std::fmt::Debug for PostgresStorage {
 
 /// Migrations take as long as they take, on a connection of their own.
 async fn migrate_directly(settings: &PostgresSettings) -> Outcome<()> {
+    migrations::migrate(connect_directly(settings).await?).await
+}
+
+/// A connection to the database itself, for what takes long.
+async fn connect_directly(settings: &PostgresSettings) -> Outcome<Connection> {
     let url = settings.direct_url.as_ref().unwrap_or(&settings.url);
     let (config, tls) = configure(settings, url, PreparedStatements::None)?;
     let patience = Duration::from_secs(24 * 60 * 60);
     let connection_settings = ConnectionSettings { prepared: PreparedStatements::None, patience };
-    let pool = Pool::new(config, tls, 1, connection_settings)?;
-    migrations::migrate(pool.connect().await?).await
+    Pool::new(config, tls, 1, connection_settings)?.connect().await
 }
 
 fn configure(settings: &PostgresSettings, url: &str, prepared: PreparedStatements) -> Outcome<(Config, Tls)> {

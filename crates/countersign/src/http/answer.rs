@@ -60,6 +60,7 @@ impl ErrorAnswer {
             }
             StorageError::Corrupt { .. }
             | StorageError::Schema { .. }
+            | StorageError::Unfilled
             | StorageError::Panicked
             | StorageError::Backend(_) => Self::internal(cause),
         }

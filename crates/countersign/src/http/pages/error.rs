@@ -54,6 +54,7 @@ impl From<ConfirmError> for PageError {
             | ConfirmError::Storage(
                 StorageError::Corrupt { .. }
                 | StorageError::Schema { .. }
+                | StorageError::Unfilled
                 | StorageError::Panicked
                 | StorageError::Backend(_),
             ) => {
