@@ -8,8 +8,10 @@ mod budgets;
 #[cfg(test)]
 mod contract;
 mod error;
+mod health;
 mod keys;
 mod migrations;
+mod outage;
 mod outbox;
 pub mod postgres;
 mod retention;
@@ -25,7 +27,9 @@ pub use self::{
     accounts::{AccountStore, Registered, Registration},
     budgets::BudgetStore,
     error::StorageError,
+    health::HealthStore,
     keys::{KeyCheck, KeyStore},
+    outage::{Outage, OutageReason},
     outbox::{FinishedMessage, LeaseRequest, OutboxCounts, OutboxStore},
     retention::{Retention, RetentionStore, Swept},
     sessions::SessionStore,
@@ -38,6 +42,7 @@ pub use self::{
 pub trait Storage:
     AccountStore
     + BudgetStore
+    + HealthStore
     + KeyStore
     + OutboxStore
     + RetentionStore
@@ -51,6 +56,7 @@ pub trait Storage:
 impl<S> Storage for S where
     S: AccountStore
         + BudgetStore
+        + HealthStore
         + KeyStore
         + OutboxStore
         + RetentionStore

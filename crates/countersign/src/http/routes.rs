@@ -3,14 +3,13 @@
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{Method, StatusCode},
+    http::Method,
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
 use countersign_api::{
     client::{account, capabilities, login, logout, register, threepid, versions},
-    error::ErrorCode,
     submit_token,
 };
 use tower_http::catch_panic::CatchPanicLayer;
@@ -141,8 +140,7 @@ async fn deadline(State(state): State<AppState>, request: Request, next: Next) -
     match tokio::time::timeout(state.settings().request_timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            let error = "The request took too long: try again in a moment";
-            ErrorAnswer::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unknown, error).into_response()
+            ErrorAnswer::unavailable("The request took too long: try again in a moment").into_response()
         }
     }
 }

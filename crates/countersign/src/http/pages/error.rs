@@ -38,7 +38,7 @@ pub(super) enum PageError {
 }
 
 impl From<ConfirmError> for PageError {
-    /// The cause of a failure goes to the log, once, here.
+    /// The cause of a failure goes to the log, once, here; that of an outage did when it began.
     fn from(error: ConfirmError) -> Self {
         match &error {
             ConfirmError::Unknown => Self::Unknown,
@@ -46,7 +46,7 @@ impl From<ConfirmError> for PageError {
             ConfirmError::Storage(
                 StorageError::Overloaded | StorageError::Closed | StorageError::Unavailable(_),
             ) => {
-                tracing::warn!(error = &error as &dyn Error, "Answered a page with 503: {error}");
+                tracing::debug!(error = &error as &dyn Error, "Answered a page with 503: {error}");
                 Self::Unavailable
             }
             ConfirmError::Sealed(_)
