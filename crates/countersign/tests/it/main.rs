@@ -12,6 +12,7 @@ mod health;
 mod limits;
 mod login;
 mod logout;
+mod nodes;
 mod password_limits;
 mod privacy;
 mod process;

@@ -34,8 +34,13 @@ pub(crate) struct ServedNode {
 }
 
 impl ServeFolder {
-    /// A configuration with any free ports and open registration, and these sections besides.
+    /// A configuration with SQLite, any free ports and open registration, and these sections besides.
     pub(crate) fn new(sections: &str) -> Self {
+        Self::on("sqlite:countersign.db", sections)
+    }
+
+    /// The same on another database.
+    pub(crate) fn on(storage_url: &str, sections: &str) -> Self {
         let folder = Self { folder: tempfile::tempdir().expect("a temporary folder") };
         folder.write_master_key();
         folder.write_config(&format!(
@@ -47,7 +52,7 @@ listen = "127.0.0.1:0"
 operator_listen = "127.0.0.1:0"
 
 [storage]
-url = "sqlite:countersign.db"
+url = "{storage_url}"
 
 [keys]
 master_key_file = "master.key"
@@ -74,6 +79,11 @@ enabled = true
     pub(crate) fn write_master_key(&self) {
         fs::write(self.master_key(), MasterKeys::generate(&SystemRandom).as_bytes()).expect("writable");
         fs::set_permissions(self.master_key(), fs::Permissions::from_mode(0o600)).expect("ours");
+    }
+
+    /// Takes another folder's master key, as a node that shares its database must.
+    pub(crate) fn take_master_key_of(&self, other: &Self) {
+        fs::copy(other.master_key(), self.master_key()).expect("writable");
     }
 
     /// The configuration file's text.
@@ -111,6 +121,12 @@ impl ServedNode {
             return None;
         }
         answer.json().await.ok()
+    }
+
+    /// How many messages this process delivered.
+    pub(crate) fn delivered_count(&self) -> usize {
+        let lines = self.process.stderr.lines();
+        lines.iter().filter(|line| line.contains("Delivered message ")).count()
     }
 
     /// Waits until no message waits in the outbox.
