@@ -21,6 +21,7 @@ mod suppressions;
 #[cfg(any(test, feature = "test-database"))]
 pub mod test_database;
 mod threepids;
+pub mod transfer;
 mod uia;
 
 pub use self::{

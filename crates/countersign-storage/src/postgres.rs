@@ -25,6 +25,7 @@ mod suppressions;
 mod tests;
 mod threepids;
 mod tls;
+pub(crate) mod transfer;
 mod uia;
 mod wakeups;
 

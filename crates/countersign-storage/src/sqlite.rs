@@ -19,6 +19,7 @@ mod suppressions;
 #[cfg(test)]
 mod tests;
 mod threepids;
+pub(crate) mod transfer;
 mod uia;
 mod writer;
 

@@ -100,6 +100,11 @@ impl Connection {
         outcome
     }
 
+    /// The driver's own connection, for what no statement does.
+    pub(super) fn client(&self) -> Outcome<&tokio_postgres::Client> {
+        self.client.as_ref().map(|client| &***client).ok_or(Failure::Storage(StorageError::Closed))
+    }
+
     /// Ends the connection rather than giving it back: nobody knows its state.
     fn close(&mut self) {
         self.client.take().map(Object::take);

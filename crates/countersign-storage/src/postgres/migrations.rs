@@ -13,7 +13,7 @@ use crate::{
 
 /// Whoever migrates holds this lock until the end of the transaction, so that two nodes don't do it at once. The number
 /// means nothing.
-const LOCK: i64 = 0x636f_756e_7465_7273;
+pub(super) const LOCK: i64 = 0x636f_756e_7465_7273;
 
 /// Applies what is missing, all in one transaction. Several nodes may do so at once. Tables that are up to date are not
 /// touched, so that a role which may not change them does no worse than another.
@@ -136,11 +136,7 @@ mod tests {
         let database = TestDatabase::create().await;
         let known = [
             Migration::of_test("0001_one", "", "create table one (id bigint)"),
-            Migration::of_test(
-                "0002_two",
-                "",
-                "create table two (id bigint); insert into nowhere values (1)",
-            ),
+            Migration::of_test("0002_two", "", "create table two (id bigint); drop table nowhere"),
         ];
         apply_to(&database, &known).await.unwrap_err();
         let tables = "select table_name from information_schema.tables where table_schema = 'public'";

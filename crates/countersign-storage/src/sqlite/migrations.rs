@@ -10,6 +10,12 @@ pub(super) fn migrate(connection: &mut Connection) -> Outcome<()> {
     apply(connection, MIGRATIONS)
 }
 
+/// Refuses tables that are older or newer than this version's, or that miss a step.
+pub(super) fn check(connection: &Connection) -> Outcome<()> {
+    let applied = if has_any(connection)? { list_applied(connection)? } else { Vec::new() };
+    migrations::check(MIGRATIONS, &applied).map_err(Failure::Storage)
+}
+
 fn apply(connection: &mut Connection, known: &[Migration]) -> Outcome<()> {
     if !has_any(connection)? {
         connection.execute_batch(
@@ -65,11 +71,7 @@ mod tests {
     fn migration_that_fails_leaves_nothing_of_itself_and_those_before_it() {
         let known = [
             Migration::of_test("0001_one", "create table one (id integer) strict", ""),
-            Migration::of_test(
-                "0002_two",
-                "create table two (id integer) strict; insert into nowhere values (1)",
-                "",
-            ),
+            Migration::of_test("0002_two", "create table two (id integer) strict; drop table nowhere", ""),
         ];
         let mut connection = Connection::open_in_memory().unwrap();
         apply(&mut connection, &known).unwrap_err();
@@ -80,7 +82,7 @@ mod tests {
         assert_eq!(list_applied(&connection).unwrap(), [1]);
 
         let mended = [
-            Migration::of_test("0001_one", "insert into nowhere values (1)", ""),
+            Migration::of_test("0001_one", "drop table nowhere", ""),
             Migration::of_test("0002_two", "create table two (id integer) strict", ""),
         ];
         apply(&mut connection, &mended).unwrap();
@@ -92,8 +94,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         apply(&mut connection, &[]).unwrap();
         connection.execute_batch("insert into schema_migrations values (2, 'two', 0)").unwrap();
-        let known = ["0001_one", "0002_two"]
-            .map(|file| Migration::of_test(file, "insert into nowhere values (1)", ""));
+        let known = ["0001_one", "0002_two"].map(|file| Migration::of_test(file, "drop table nowhere", ""));
         let refused = apply(&mut connection, &known).unwrap_err();
         assert!(
             matches!(refused, Failure::Storage(StorageError::Schema { found: 0, known: 2 })),

@@ -447,9 +447,9 @@ fn every_statement_prepares() {
     assert!(prepared > 45, "only {prepared} statements were found");
 }
 
-/// String literals that begin like a statement.
+/// String literals that begin like a statement, and are whole.
 fn statements(source: &str) -> impl Iterator<Item = &str> {
-    let literals = source.split('"').skip(1).step_by(2);
+    let literals = source.split('"').skip(1).step_by(2).filter(|literal| !literal.contains('{'));
     literals.filter(|literal| {
         ["select ", "insert ", "update ", "delete ", "with "].iter().any(|verb| literal.starts_with(verb))
     })
