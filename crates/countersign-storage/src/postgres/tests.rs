@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{LeaseClock, Migrate, PostgresSettings, PostgresStorage, PreparedStatements};
 use crate::{
-    OutboxStore as _, SessionStore as _, Storage, StorageError,
+    LeaseRequest, OutboxStore as _, SessionStore as _, Storage, StorageError,
     contract::{contract_tests, contract_tests_of_nodes, data::*},
     test_database::TestDatabase,
 };
@@ -139,6 +139,37 @@ async fn leases_run_out_by_the_databases_clock() {
     assert!(50 * SECOND < wait && wait <= MINUTE + SECOND, "{wait:?}");
     assert!(storage.mark_delivered(leased.message.id, lease_id, NOW).await.unwrap());
     storage.close().await;
+}
+
+#[tokio::test]
+async fn a_dead_nodes_lease_is_taken_over_by_the_databases_clock() {
+    let database = TestDatabase::create().await;
+    let settings = PostgresSettings { lease_clock: LeaseClock::Database, ..database.settings() };
+    let dead = PostgresStorage::open(settings.clone()).await.unwrap();
+    sending(&dead, &alice(), NOW).await;
+    let brief = LeaseRequest {
+        leased_until: NOW.after(Duration::from_millis(200)),
+        ..lease_request(Medium::Email, 1, NOW)
+    };
+    let lease_id = brief.lease_id;
+    assert_eq!(dead.lease(brief, NOW).await.unwrap().len(), 1);
+    // One whose clock is far behind need not wait until it shows the same time.
+    let other = PostgresStorage::open(settings).await.unwrap();
+    let behind = NOW.before(DAY);
+    let taken = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            let taken = other.lease(lease_request(Medium::Email, 1, behind), behind).await.unwrap();
+            if let Some(leased) = taken.into_iter().next() {
+                return leased.message;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    let message = taken.await.unwrap();
+    assert_eq!(message.tries, 2);
+    assert!(!dead.mark_delivered(message.id, lease_id, NOW).await.unwrap());
+    other.close().await;
+    dead.close().await;
 }
 
 #[tokio::test]
