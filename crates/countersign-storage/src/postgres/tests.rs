@@ -1,5 +1,8 @@
 //! The contract suite on PostgreSQL, on one node and on several, and what only PostgreSQL promises.
 
+mod rounds;
+mod statements;
+
 use std::{sync::Arc, time::Duration};
 
 use countersign_core::Medium;
