@@ -13,6 +13,7 @@ mod limits;
 mod login;
 mod logout;
 mod nodes;
+mod packaging;
 mod password_limits;
 mod privacy;
 mod process;

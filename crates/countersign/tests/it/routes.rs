@@ -51,7 +51,7 @@ fn spellings(route: &Route) -> Vec<String> {
 }
 
 /// Every path of the APIs.
-fn all_paths() -> Vec<String> {
+pub(crate) fn all_paths() -> Vec<String> {
     let mut paths: Vec<_> = routes().iter().flat_map(spellings).chain([SUBMIT_TOKEN.to_owned()]).collect();
     paths.sort();
     paths.dedup();
