@@ -15,6 +15,7 @@ mod logout;
 mod nodes;
 mod packaging;
 mod password_limits;
+mod postgres_failures;
 mod privacy;
 mod process;
 mod register;

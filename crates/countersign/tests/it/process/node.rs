@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use countersign_client::Client;
@@ -103,7 +104,14 @@ enabled = true
 
     /// Starts a node here and waits until it serves.
     pub(crate) async fn serve(&self) -> ServedNode {
-        let process = Process::start(countersign(self.path(), &["serve", "--config", "config.toml"]));
+        self.serve_with(|_| {}).await
+    }
+
+    /// The same with changes to how the process is started.
+    pub(crate) async fn serve_with(&self, change: impl FnOnce(&mut Command)) -> ServedNode {
+        let mut command = countersign(self.path(), &["serve", "--config", "config.toml"]);
+        change(&mut command);
+        let process = Process::start(command);
         let line = process.said("Serving ").await;
         let [url, operator_url] = addresses(&line).map(|address| format!("http://{address}"));
         let client = Client::builder(&url).build().expect("a client");
