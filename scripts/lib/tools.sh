@@ -58,6 +58,11 @@ need_postgres() {
   if ! has pg_ctl && ! ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then apt_install postgresql; fi
 }
 
+# For the test with a pooler in front of PostgreSQL.
+need_pgbouncer() {
+  if ! [ -x /usr/sbin/pgbouncer ]; then apt_install pgbouncer; fi
+}
+
 need_machete() {
   if ! has cargo-machete; then
     step "set-up" cargo install cargo-machete --version 0.9.2 --locked --debug --quiet --root "$tools"

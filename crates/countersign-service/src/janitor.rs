@@ -25,7 +25,7 @@ impl Janitor {
         Self { storage, clock, retention, interval }
     }
 
-    /// Sweeps until `shutdown`. A failed sweep is logged and tried again at the next interval.
+    /// Sweeps until `shutdown`. A failed sweep is tried again at the next interval.
     pub async fn run(self, shutdown: CancellationToken) {
         loop {
             if self.sweep_all(&shutdown).await.is_none() {
@@ -57,7 +57,12 @@ impl Janitor {
                     "Deleted rows that were over"
                 ),
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "Sweeping the database failed");
+                    let cause = &error as &dyn std::error::Error;
+                    if error.is_outage() {
+                        tracing::debug!(error = cause, "Sweeping the database has to wait");
+                    } else {
+                        tracing::error!(error = cause, "Sweeping the database failed");
+                    }
                     return Some(());
                 }
             }

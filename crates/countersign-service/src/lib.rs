@@ -38,7 +38,7 @@ pub use self::{
         ConfirmError, Confirmations, Next, NotMeError, NotMePage, Page, PageState, SidInNextLink,
     },
     context::RequestContext,
-    health::{Health, Readiness},
+    health::{Health, NotReady, Readiness},
     janitor::Janitor,
     keys::{KeyringError, open_keyring},
     limits::Limits,

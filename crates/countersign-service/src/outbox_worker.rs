@@ -17,10 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{MessageWriter, OutboxWakeup, message_writer::Written};
 
-/// The wait before a failed database is asked again.
-const STORAGE_PAUSE: Duration = Duration::from_secs(1);
-/// The wait before a result is recorded again.
-const RECORD_PAUSE: Duration = Duration::from_millis(20);
+/// The waits before a failed database is asked again: doubled from the first to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// The same before a result is recorded again, which is due while the lease lasts.
+const FIRST_RECORD_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_RECORD_PAUSE: Duration = Duration::from_secs(1);
 
 /// Sends the messages of one medium.
 pub struct OutboxWorker {
@@ -104,6 +106,7 @@ impl OutboxWorker {
     pub async fn run(self, shutdown: CancellationToken) {
         let slots = Arc::new(Semaphore::new(self.shared.settings.concurrency));
         let mut sending = JoinSet::new();
+        let mut trouble = Trouble::default();
         while !shutdown.is_cancelled() {
             // One free slot to begin with, then as many as there are: a message is never leased to wait for a slot.
             let first = tokio::select! {
@@ -117,18 +120,19 @@ impl OutboxWorker {
             }
             match self.lease(permits.len()).await {
                 Ok((lease_id, messages)) if !messages.is_empty() => {
+                    trouble.ends();
                     for (message, permit) in messages.into_iter().zip(permits) {
                         sending.spawn(send(self.shared.clone(), lease_id, message, permit));
                     }
                 }
                 Ok(_) => {
                     drop(permits);
+                    trouble.ends();
                     self.wait(&shutdown).await;
                 }
                 Err(error) => {
                     drop(permits);
-                    tracing::error!(error = &error as &dyn std::error::Error, "Reading the outbox failed");
-                    pause(STORAGE_PAUSE, &shutdown).await;
+                    pause(trouble.begins_or_lasts(&error), &shutdown).await;
                 }
             }
         }
@@ -155,14 +159,38 @@ impl OutboxWorker {
         let due_in = match self.shared.storage.next_due_at(medium).await {
             Ok(Some(due_at)) => due_at.since(self.shared.clock.now()).max(Duration::from_millis(1)),
             Ok(None) => self.shared.settings.poll_interval,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "Reading the outbox failed");
-                STORAGE_PAUSE
-            }
+            // The lease that follows fails as well, and says so.
+            Err(_) => FIRST_PAUSE,
         };
         tokio::select! {
             () = self.wakeup.wait(medium) => {}
             () = pause(due_in.min(self.shared.settings.poll_interval), shutdown) => {}
+        }
+    }
+}
+
+/// While the outbox can't be read. Told to the log when it begins and when it ends, unless the storage does so itself.
+#[derive(Default)]
+struct Trouble {
+    paused: Option<Duration>,
+    told: bool,
+}
+
+impl Trouble {
+    /// Answers how long to wait for the next try.
+    fn begins_or_lasts(&mut self, error: &StorageError) -> Duration {
+        if !self.told && !error.is_outage() {
+            self.told = true;
+            tracing::error!(error = error as &dyn std::error::Error, "Reading the outbox failed");
+        }
+        let pause = self.paused.map_or(FIRST_PAUSE, |paused| LONGEST_PAUSE.min(paused * 2));
+        self.paused = Some(pause);
+        pause
+    }
+
+    fn ends(&mut self) {
+        if std::mem::take(self).told {
+            tracing::info!("The outbox can be read again");
         }
     }
 }
@@ -294,12 +322,15 @@ impl Shared {
         verdict: &Verdict,
     ) -> Result<bool, StorageError> {
         let began = Instant::now();
+        let mut pause = FIRST_RECORD_PAUSE;
         loop {
             match self.record_once(message, lease_id, verdict).await {
-                Err(StorageError::Overloaded | StorageError::Backend(_))
-                    if began.elapsed() < self.settings.lease =>
+                Err(error)
+                    if (error.is_outage() || matches!(error, StorageError::Backend(_)))
+                        && began.elapsed() < self.settings.lease =>
                 {
-                    tokio::time::sleep(RECORD_PAUSE).await;
+                    tokio::time::sleep(pause).await;
+                    pause = LONGEST_RECORD_PAUSE.min(pause * 2);
                 }
                 recorded => return recorded,
             }

@@ -7,6 +7,7 @@ pub(crate) mod accounts_on_nodes;
 pub(crate) mod budgets;
 pub(crate) mod data;
 pub(crate) mod delegations;
+pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod model;
@@ -143,6 +144,8 @@ macro_rules! contract_tests {
                 charge_takes_from_all_or_none
                 refund_gives_back_what_was_taken
                 charges_at_once_take_what_there_is);
+            cases!($open, health:
+                check_leaves_nothing_behind);
             cases!($open, keys:
                 first_index_key_stays
                 index_key_is_rewrapped_only_from_what_is_kept

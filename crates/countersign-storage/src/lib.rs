@@ -9,7 +9,10 @@ mod budgets;
 mod contract;
 mod delegations;
 mod error;
+mod health;
 mod keys;
+mod migrations;
+mod outage;
 mod openid;
 mod outbox;
 pub mod postgres;
@@ -18,8 +21,11 @@ mod retention;
 mod sessions;
 pub mod sqlite;
 mod suppressions;
+#[cfg(any(test, feature = "test-database"))]
+pub mod test_database;
 mod threepids;
 mod tokens;
+pub mod transfer;
 mod uia;
 
 pub use self::{
@@ -30,8 +36,10 @@ pub use self::{
     budgets::BudgetStore,
     delegations::DelegationStore,
     error::StorageError,
+    health::HealthStore,
     keys::{KeyCheck, KeyStore},
     openid::OpenIdStore,
+    outage::{Outage, OutageReason},
     outbox::{FinishedMessage, LeaseRequest, OutboxCounts, OutboxStore},
     registration_tokens::{HeldRegistrationToken, RegistrationTokenStore},
     retention::{Retention, RetentionStore, Swept},
@@ -47,6 +55,7 @@ pub trait Storage:
     AccountStore
     + BudgetStore
     + DelegationStore
+    + HealthStore
     + KeyStore
     + OpenIdStore
     + OutboxStore
@@ -64,6 +73,7 @@ impl<S> Storage for S where
     S: AccountStore
         + BudgetStore
         + DelegationStore
+        + HealthStore
         + KeyStore
         + OpenIdStore
         + OutboxStore

@@ -11,6 +11,7 @@ mod connection;
 mod delegations;
 mod devices;
 mod failure;
+mod health;
 mod keys;
 mod lane;
 mod migrations;
@@ -22,13 +23,16 @@ mod pool;
 mod registration_tokens;
 mod retention;
 mod rows;
+mod servers;
 mod sessions;
+mod standby;
 mod suppressions;
 #[cfg(test)]
 mod tests;
 mod threepids;
 mod tls;
 mod tokens;
+pub(crate) mod transfer;
 mod uia;
 mod wakeups;
 
@@ -52,11 +56,12 @@ use self::{
     outbox::{delivered::MarkDelivered, lease::ClockOffset},
     pool::Pool,
     retention::BudgetCursor,
+    servers::Servers,
     sessions::requests::RequestValidation,
     tls::Tls,
     wakeups::Announcer,
 };
-use crate::StorageError;
+use crate::{StorageError, outage::Condition};
 
 /// How many rounds of requests, and of results, are under way at once. Each takes a connection.
 const REQUEST_ROUNDS: usize = 2;
@@ -167,23 +172,25 @@ impl PostgresStorage {
     }
 
     async fn start(settings: PostgresSettings) -> Outcome<Self> {
-        let (config, tls) = configure(&settings, &settings.url, settings.prepared_statements)?;
-        let connection_settings = ConnectionSettings {
-            prepared: settings.prepared_statements,
-            // The database's own limit comes first, where it has one.
-            patience: settings.statement_timeout + Duration::from_secs(1),
+        let servers = servers_of(&settings, &settings.url, settings.prepared_statements)?;
+        let connection_settings =
+            ConnectionSettings { prepared: settings.prepared_statements, patience: patience(&settings) };
+        let condition = Arc::new(Condition::default());
+        let pool = |size| {
+            Pool::new(servers.clone(), size, connection_settings, Arc::clone(&condition)).map(Arc::new)
         };
-        let pool = |size| Pool::new(config.clone(), tls.clone(), size, connection_settings).map(Arc::new);
         let (pool, lanes) = (pool(settings.connections.get())?, pool(REQUEST_ROUNDS + RESULT_ROUNDS)?);
         match settings.migrate {
             Migrate::Auto => migrate_directly(&settings).await?,
             Migrate::Manual => migrations::check(&mut pool.connect().await?).await?,
         }
+        migrations::check_filled(&mut pool.connect().await?).await?;
+        standby::warn_unless_synchronous(&mut pool.connect().await?).await?;
         let direct_url = settings.direct_url.as_ref().unwrap_or(&settings.url);
         let listener = match settings.on_message.clone() {
             Some(on_message) => {
-                let (config, tls) = configure(&settings, direct_url, PreparedStatements::None)?;
-                Some(wakeups::listen(config, tls, on_message))
+                let servers = servers_of(&settings, direct_url, PreparedStatements::None)?;
+                Some(wakeups::listen(servers, on_message))
             }
             None => None,
         };
@@ -276,15 +283,24 @@ impl std::fmt::Debug for PostgresStorage {
 
 /// Migrations take as long as they take, on a connection of their own.
 async fn migrate_directly(settings: &PostgresSettings) -> Outcome<()> {
-    let url = settings.direct_url.as_ref().unwrap_or(&settings.url);
-    let (config, tls) = configure(settings, url, PreparedStatements::None)?;
-    let patience = Duration::from_secs(24 * 60 * 60);
-    let connection_settings = ConnectionSettings { prepared: PreparedStatements::None, patience };
-    let pool = Pool::new(config, tls, 1, connection_settings)?;
-    migrations::migrate(pool.connect().await?).await
+    migrations::migrate(connect_directly(settings).await?).await
 }
 
-fn configure(settings: &PostgresSettings, url: &str, prepared: PreparedStatements) -> Outcome<(Config, Tls)> {
+/// A connection to the database itself, for what takes long.
+async fn connect_directly(settings: &PostgresSettings) -> Outcome<Connection> {
+    let url = settings.direct_url.as_ref().unwrap_or(&settings.url);
+    let servers = servers_of(settings, url, PreparedStatements::None)?;
+    let patience = Duration::from_secs(24 * 60 * 60);
+    let connection_settings = ConnectionSettings { prepared: PreparedStatements::None, patience };
+    Pool::new(servers, 1, connection_settings, Arc::default())?.connect().await
+}
+
+/// How long to wait for an answer: the database's own limit comes first, where it has one.
+fn patience(settings: &PostgresSettings) -> Duration {
+    settings.statement_timeout + Duration::from_secs(1)
+}
+
+fn servers_of(settings: &PostgresSettings, url: &str, prepared: PreparedStatements) -> Outcome<Servers> {
     let mut config: Config = url.parse().map_err(Failure::Postgres)?;
     let timeout = settings.statement_timeout;
     config.target_session_attrs(TargetSessionAttrs::ReadWrite).keepalives_idle(Duration::from_secs(30));
@@ -310,5 +326,5 @@ fn configure(settings: &PostgresSettings, url: &str, prepared: PreparedStatement
         config.ssl_mode(SslMode::Require);
     }
     let tls = Tls::new(config.get_ssl_mode(), settings.ca_pem.as_deref())?;
-    Ok((config, tls))
+    Ok(Servers::new(&config, tls, patience(settings)))
 }

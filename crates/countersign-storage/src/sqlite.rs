@@ -9,6 +9,7 @@ mod connection;
 mod delegations;
 mod devices;
 mod failure;
+mod health;
 mod keys;
 mod migrations;
 mod notices;
@@ -24,13 +25,14 @@ mod suppressions;
 mod tests;
 mod threepids;
 mod tokens;
+pub(crate) mod transfer;
 mod uia;
 mod writer;
 
 use std::{
     num::NonZeroUsize,
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rusqlite::Connection;
@@ -38,7 +40,7 @@ use rusqlite::Connection;
 use self::{
     checkpoint::Checkpointer, failure::Outcome, readers::Readers, retention::BudgetCursor, writer::Writer,
 };
-use crate::StorageError;
+use crate::{StorageError, outage::Condition};
 
 /// Where the database is and how much may wait for it.
 #[derive(Clone, Debug)]
@@ -83,8 +85,10 @@ impl SqliteStorage {
         let mut connection = connection::open_writing(&settings.path)?;
         migrations::migrate(&mut connection)?;
         let checkpointer = Checkpointer::start(&settings.path, &mut connection)?;
-        let readers = Readers::start(settings)?;
-        let writer = Writer::start(connection, checkpointer.progress(), settings.queue_capacity)?;
+        let condition = Arc::new(Condition::default());
+        let readers = Readers::start(settings, Arc::clone(&condition))?;
+        let writer =
+            Writer::start(connection, checkpointer.progress(), settings.queue_capacity, condition)?;
         Ok(Self { readers, checkpointer, writer, budgets_swept: Mutex::default() })
     }
 

@@ -17,6 +17,7 @@ use countersign_service::{
     OutboxWakeup, OutboxWorker, RegistrationTokens, SidInNextLink, SystemClock, SystemRandom, Uia, Verifier,
     WorkerParts, WriterSettings, open_keyring,
 };
+use countersign_storage::postgres::LeaseClock;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -40,6 +41,8 @@ use crate::{
 pub struct Outside {
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Whether leases go by that clock as well, or by the database's, where nodes share one.
+    pub lease_clock: LeaseClock,
     /// Where ids, tokens and salts come from.
     pub random: Arc<dyn Random>,
     /// Takes all mail in place of what the configuration names.
@@ -51,7 +54,13 @@ pub struct Outside {
 impl Default for Outside {
     /// The system's own, and the transports that the configuration names.
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), email: None, sms: None }
+        Self {
+            clock: Arc::new(SystemClock),
+            lease_clock: LeaseClock::Database,
+            random: Arc::new(SystemRandom),
+            email: None,
+            sms: None,
+        }
     }
 }
 
@@ -77,9 +86,9 @@ impl Node {
         // Before the storage: a key that can't be read must not leave a new database behind.
         let master_keys = read_master_keys(&config.keys.master_key_file)?;
         let wakeup = OutboxWakeup::default();
-        let database = Database::open(config, &wakeup).await?;
+        let Outside { clock, lease_clock, random, email, sms } = outside;
+        let database = Database::open(config, lease_clock, &wakeup).await?;
         let storage = database.storage();
-        let Outside { clock, random, email, sms } = outside;
         let keyring = Arc::new(open_keyring(&*storage, &master_keys, &*random).await.with_context(|| {
             format!("keys.master_key_file = {:?} does not fit the database", config.keys.master_key_file)
         })?);

@@ -7,7 +7,7 @@ use countersign_core::{BudgetKind, Sealed, SessionId, SessionPurpose, UiaOperati
 use super::data::*;
 use crate::{Retention, Storage, Swept};
 
-const RETENTION: Retention = Retention { sessions: DAY, messages: HOUR, rows_per_sweep: 100 };
+pub(super) const RETENTION: Retention = Retention { sessions: DAY, messages: HOUR, rows_per_sweep: 100 };
 
 pub(crate) async fn what_is_over_is_forgotten_in_time(storage: Arc<dyn Storage>) {
     let request = alice();

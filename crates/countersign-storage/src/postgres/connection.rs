@@ -1,6 +1,6 @@
 //! One connection, and a transaction on it. The statements of one round travel together: one trip to the database and back.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::Object;
 use futures_util::{
@@ -8,7 +8,7 @@ use futures_util::{
     future::{join_all, try_join_all},
     pin_mut,
 };
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 use tokio_postgres::{Row, RowStream, Statement};
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     failure::{Failure, NoConnection, Outcome},
     parameter::Query,
 };
+use crate::{OutageReason, StorageError, outage::Condition};
 
 /// What came of a statement.
 pub(super) struct Reply {
@@ -44,6 +45,7 @@ impl Reply {
 pub(super) struct Connection {
     client: Option<Object>,
     settings: ConnectionSettings,
+    condition: Arc<Condition>,
 }
 
 /// How statements are sent.
@@ -56,8 +58,8 @@ pub(super) struct ConnectionSettings {
 }
 
 impl Connection {
-    pub(super) fn new(client: Object, settings: ConnectionSettings) -> Self {
-        Self { client: Some(client), settings }
+    pub(super) fn new(client: Object, settings: ConnectionSettings, condition: Arc<Condition>) -> Self {
+        Self { client: Some(client), settings, condition }
     }
 
     /// Runs statements in this order, each in a transaction of its own unless one was begun.
@@ -68,21 +70,39 @@ impl Connection {
 
     /// As [`run`](Self::run), for any number of statements.
     pub(super) async fn run_all(&mut self, queries: Vec<Query<'_>>) -> Outcome<Vec<Reply>> {
-        let client = self.client.as_ref().ok_or(Failure::Storage(crate::StorageError::Closed))?;
-        let patience = self.settings.patience;
-        match timeout(patience, send(client, self.settings.prepared, queries)).await {
-            Ok(replies) => replies,
-            Err(_) => {
-                self.close();
-                Err(Failure::Unreachable(Box::new(NoConnection::AnswerTimeout)))
-            }
-        }
+        let client = self.client.as_ref().ok_or(Failure::Storage(StorageError::Closed))?;
+        let answered = timeout(self.settings.patience, send(client, self.settings.prepared, queries)).await;
+        self.conclude(answered)
     }
 
     /// Runs SQL without parameters, which may be several statements.
     pub(super) async fn run_script(&mut self, sql: &str) -> Outcome<()> {
-        let client = self.client.as_ref().ok_or(Failure::Storage(crate::StorageError::Closed))?;
-        Ok(client.batch_execute(sql).await?)
+        let client = self.client.as_ref().ok_or(Failure::Storage(StorageError::Closed))?;
+        let answered = timeout(self.settings.patience, client.batch_execute(sql)).await;
+        self.conclude(answered.map(|outcome| Ok(outcome?)))
+    }
+
+    /// What statements came to, in time or not; the log hears of it when that tells something about the database.
+    fn conclude<T>(&mut self, answered: Result<Outcome<T>, Elapsed>) -> Outcome<T> {
+        let outcome = answered.unwrap_or_else(|_| {
+            self.close();
+            Err(Failure::no_connection(OutageReason::Slow, NoConnection::AnswerTimeout))
+        });
+        match &outcome {
+            Ok(_) => self.condition.works(),
+            Err(failure) if failure.is_transient() => {}
+            Err(failure) => {
+                if let Some(reason) = failure.outage() {
+                    self.condition.fails(reason, failure);
+                }
+            }
+        }
+        outcome
+    }
+
+    /// The driver's own connection, for what no statement does.
+    pub(super) fn client(&self) -> Outcome<&tokio_postgres::Client> {
+        self.client.as_ref().map(|client| &***client).ok_or(Failure::Storage(StorageError::Closed))
     }
 
     /// Ends the connection rather than giving it back: nobody knows its state.

@@ -18,7 +18,7 @@ use super::{
     failure::{Failure, Outcome, RoundFailed},
     pool::Pool,
 };
-use crate::StorageError;
+use crate::{StorageError, outage::Condition};
 
 /// How many operations share a round at most.
 const JOBS_PER_ROUND: usize = 256;
@@ -47,6 +47,7 @@ type Waiting<R> = (<R as Round>::Job, oneshot::Sender<Result<<R as Round>::Answe
 pub(super) struct Lane<R: Round> {
     queue: Mutex<Option<mpsc::Sender<Waiting<R>>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    condition: Arc<Condition>,
 }
 
 impl<R: Round> Lane<R> {
@@ -56,7 +57,13 @@ impl<R: Round> Lane<R> {
         let (round, jobs) = (Arc::new(round), Arc::new(tokio::sync::Mutex::new(jobs)));
         let serve = |_| tokio::spawn(serve(Arc::clone(&round), Arc::clone(pool), Arc::clone(&jobs)));
         let tasks = Mutex::new((0..width).map(serve).collect());
-        Self { queue: Mutex::new(Some(queue)), tasks }
+        Self { queue: Mutex::new(Some(queue)), tasks, condition: Arc::clone(pool.condition()) }
+    }
+
+    /// Whether the next operation would find no place.
+    pub(super) fn is_full(&self) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.as_ref().is_some_and(|queue| queue.capacity() == 0)
     }
 
     /// Carries out an operation and answers once it is durable.
@@ -65,7 +72,10 @@ impl<R: Round> Lane<R> {
         let queue = queue.ok_or(StorageError::Closed)?;
         let (answer, answered) = oneshot::channel();
         queue.try_send((job, answer)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StorageError::Overloaded,
+            mpsc::error::TrySendError::Full(_) => {
+                self.condition.overflows();
+                StorageError::Overloaded
+            }
             mpsc::error::TrySendError::Closed(_) => StorageError::Closed,
         })?;
         drop(queue);
@@ -118,16 +128,16 @@ async fn carry_out<R: Round>(
         }
         Err(failure) => failure,
     };
-    tracing::warn!(
-        error = &failure as &dyn std::error::Error,
-        jobs = jobs.len(),
-        "a round of {} operations failed",
-        jobs.len()
-    );
-    if failure.is_outage() && !failure.is_transient() {
+    if failure.outage().is_some() && !failure.is_transient() {
         let failed = RoundFailed::from(failure);
         return jobs.iter().map(|_| Err(failed.clone().into())).collect();
     }
+    tracing::warn!(
+        error = &failure as &dyn std::error::Error,
+        jobs = jobs.len(),
+        "a round of {} operations failed; they are carried out one by one",
+        jobs.len()
+    );
     let mut outcomes = Vec::with_capacity(jobs.len());
     for job in jobs {
         outcomes.push(run_alone(round, pool, job).await.map_err(StorageError::from));

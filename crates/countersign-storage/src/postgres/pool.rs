@@ -1,7 +1,7 @@
 //! Connections: a bounded number of them, made when needed, and not too often while that fails.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use super::{
     connection::{Connection, ConnectionSettings},
     failure::{Failure, NoConnection, Outcome},
-    tls::Tls,
+    servers::Servers,
 };
-use crate::StorageError;
+use crate::{OutageReason, StorageError, outage::Condition};
 
 /// The waits between tries to connect while all fail: doubled from the first to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -24,39 +24,50 @@ pub(super) struct Pool {
     connections: deadpool_postgres::Pool,
     settings: ConnectionSettings,
     gate: Gate,
+    condition: Arc<Condition>,
 }
 
 impl Pool {
     /// A pool that has no connection yet.
     pub(super) fn new(
-        config: tokio_postgres::Config,
-        tls: Tls,
+        servers: Servers,
         size: usize,
         settings: ConnectionSettings,
+        condition: Arc<Condition>,
     ) -> Outcome<Self> {
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, tls, manager_config);
+        let create_timeout = servers.patience();
+        let manager = Manager::from_connect(tokio_postgres::Config::new(), servers, manager_config);
         let connections = deadpool_postgres::Pool::builder(manager)
             .max_size(size)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(settings.patience))
-            .create_timeout(Some(settings.patience))
+            .create_timeout(Some(create_timeout))
             .build()
             .map_err(|error| Failure::Storage(StorageError::Backend(Box::new(error))))?;
-        Ok(Self { connections, settings, gate: Gate::default() })
+        Ok(Self { connections, settings, gate: Gate::default(), condition })
+    }
+
+    /// Whether the database works, as far as this pool saw.
+    pub(super) fn condition(&self) -> &Arc<Condition> {
+        &self.condition
     }
 
     /// A connection that works, as far as anyone knows.
     pub(super) async fn connect(&self) -> Outcome<Connection> {
-        self.gate.pass()?;
+        // One that is there already needs no new one.
+        if self.connections.status().available == 0 {
+            self.gate.pass()?;
+        }
         match self.connections.get().await.map_err(Failure::from) {
             Ok(client) => {
                 self.gate.open();
-                Ok(Connection::new(client, self.settings))
+                Ok(Connection::new(client, self.settings, Arc::clone(&self.condition)))
             }
             Err(failure) => {
-                if failure.is_outage() {
-                    self.gate.shut();
+                if let Some(reason) = failure.outage() {
+                    self.gate.shut(reason);
+                    self.condition.fails(reason, &failure);
                 }
                 Err(failure)
             }
@@ -77,22 +88,23 @@ struct Gate(Mutex<Option<Shut>>);
 struct Shut {
     until: Instant,
     wait: Duration,
+    reason: OutageReason,
 }
 
 impl Gate {
     fn pass(&self) -> Outcome<()> {
         let shut = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if shut.is_some_and(|shut| Instant::now() < shut.until) {
-            return Err(Failure::Unreachable(Box::new(NoConnection::BackingOff)));
+        match shut.filter(|shut| Instant::now() < shut.until) {
+            Some(shut) => Err(Failure::no_connection(shut.reason, NoConnection::BackingOff)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn open(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn shut(&self) {
+    fn shut(&self, reason: OutageReason) {
         let mut shut = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         // Those that were under way together count as one.
@@ -100,6 +112,6 @@ impl Gate {
             return;
         }
         let wait = shut.map_or(FIRST_WAIT, |shut| LONGEST_WAIT.min(shut.wait * 2));
-        *shut = Some(Shut { until: now + wait, wait });
+        *shut = Some(Shut { until: now + wait, wait, reason });
     }
 }

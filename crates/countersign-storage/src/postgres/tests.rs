@@ -1,17 +1,18 @@
 //! The contract suite on PostgreSQL, on one node and on several, and what only PostgreSQL promises.
 
-mod cluster;
+mod rounds;
+mod statements;
 
 use std::{sync::Arc, time::Duration};
 
 use countersign_core::Medium;
 use tokio::sync::mpsc;
 
-use self::cluster::Database;
 use super::{LeaseClock, Migrate, PostgresSettings, PostgresStorage, PreparedStatements};
 use crate::{
-    OutboxStore as _, SessionStore as _, Storage, StorageError,
+    LeaseRequest, OutboxStore as _, SessionStore as _, Storage, StorageError,
     contract::{contract_tests, contract_tests_of_nodes, data::*},
+    test_database::TestDatabase,
 };
 
 contract_tests!(suite, crate::postgres::tests::open_for_contract);
@@ -22,19 +23,30 @@ contract_tests_of_nodes!(
     crate::postgres::tests::open_nodes_without_statements
 );
 
-async fn open_for_contract() -> (Arc<dyn Storage>, Database) {
-    let database = Database::create().await;
+impl TestDatabase {
+    /// What a test opens it with: time is what it says.
+    fn settings(&self) -> PostgresSettings {
+        PostgresSettings { lease_clock: LeaseClock::Given, ..PostgresSettings::new(self.url()) }
+    }
+
+    async fn open(&self) -> PostgresStorage {
+        PostgresStorage::open(self.settings()).await.unwrap()
+    }
+}
+
+async fn open_for_contract() -> (Arc<dyn Storage>, TestDatabase) {
+    let database = TestDatabase::create().await;
     (Arc::new(database.open().await), database)
 }
 
-async fn open_nodes_for_contract() -> ([Arc<dyn Storage>; 3], Database) {
-    let database = Database::create().await;
+async fn open_nodes_for_contract() -> ([Arc<dyn Storage>; 3], TestDatabase) {
+    let database = TestDatabase::create().await;
     let nodes = open_nodes(&database.settings()).await;
     (nodes, database)
 }
 
-async fn open_nodes_without_statements() -> ([Arc<dyn Storage>; 3], Database) {
-    let database = Database::create().await;
+async fn open_nodes_without_statements() -> ([Arc<dyn Storage>; 3], TestDatabase) {
+    let database = TestDatabase::create().await;
     let settings = PostgresSettings { prepared_statements: PreparedStatements::None, ..database.settings() };
     let nodes = open_nodes(&settings).await;
     (nodes, database)
@@ -53,7 +65,7 @@ fn is_schema(error: &StorageError, found: i64) -> bool {
 
 #[tokio::test]
 async fn tables_are_left_alone_when_migrating_is_manual() {
-    let database = Database::create().await;
+    let database = TestDatabase::create().await;
     let manual = PostgresSettings { migrate: Migrate::Manual, ..database.settings() };
     let refused = PostgresStorage::open(manual.clone()).await.unwrap_err();
     assert!(is_schema(&refused, 0), "{refused:?}");
@@ -64,7 +76,7 @@ async fn tables_are_left_alone_when_migrating_is_manual() {
 
 #[tokio::test]
 async fn tables_of_a_newer_version_are_refused() {
-    let database = Database::create().await;
+    let database = TestDatabase::create().await;
     database.open().await.close().await;
     database.run("insert into schema_migrations values (99, 'later', 0)").await;
     for migrate in [Migrate::Auto, Migrate::Manual] {
@@ -76,7 +88,7 @@ async fn tables_of_a_newer_version_are_refused() {
 
 #[tokio::test]
 async fn tables_that_miss_a_step_are_refused() {
-    let database = Database::create().await;
+    let database = TestDatabase::create().await;
     database.open().await.close().await;
     database.run("delete from schema_migrations where number = 1").await;
     let manual = PostgresSettings { migrate: Migrate::Manual, ..database.settings() };
@@ -86,7 +98,7 @@ async fn tables_that_miss_a_step_are_refused() {
 
 #[tokio::test]
 async fn repeats_and_refusals_write_nothing() {
-    let database = Database::create().await;
+    let database = TestDatabase::create().await;
     let storage = database.open().await;
     let first = alice();
     let sid = sending(&storage, &first, NOW).await;
@@ -115,7 +127,7 @@ async fn repeats_and_refusals_write_nothing() {
 
 #[tokio::test]
 async fn leases_run_out_by_the_databases_clock() {
-    let database = Database::create().await;
+    let database = TestDatabase::create().await;
     let settings = PostgresSettings { lease_clock: LeaseClock::Database, ..database.settings() };
     let storage = PostgresStorage::open(settings).await.unwrap();
     sending(&storage, &alice(), NOW).await;
@@ -133,8 +145,39 @@ async fn leases_run_out_by_the_databases_clock() {
 }
 
 #[tokio::test]
+async fn a_dead_nodes_lease_is_taken_over_by_the_databases_clock() {
+    let database = TestDatabase::create().await;
+    let settings = PostgresSettings { lease_clock: LeaseClock::Database, ..database.settings() };
+    let dead = PostgresStorage::open(settings.clone()).await.unwrap();
+    sending(&dead, &alice(), NOW).await;
+    let brief = LeaseRequest {
+        leased_until: NOW.after(Duration::from_millis(200)),
+        ..lease_request(Medium::Email, 1, NOW)
+    };
+    let lease_id = brief.lease_id;
+    assert_eq!(dead.lease(brief, NOW).await.unwrap().len(), 1);
+    // One whose clock is far behind need not wait until it shows the same time.
+    let other = PostgresStorage::open(settings).await.unwrap();
+    let behind = NOW.before(DAY);
+    let taken = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            let taken = other.lease(lease_request(Medium::Email, 1, behind), behind).await.unwrap();
+            if let Some(leased) = taken.into_iter().next() {
+                return leased.message;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    let message = taken.await.unwrap();
+    assert_eq!(message.tries, 2);
+    assert!(!dead.mark_delivered(message.id, lease_id, NOW).await.unwrap());
+    other.close().await;
+    dead.close().await;
+}
+
+#[tokio::test]
 async fn other_nodes_hear_of_a_message() {
-    let database = Database::create().await;
+    let database = TestDatabase::create().await;
     let (heard, mut hears) = mpsc::unbounded_channel();
     let on_message = Arc::new(move |medium| heard.send(medium).unwrap());
     let listening = PostgresSettings { on_message: Some(on_message), ..database.settings() };
@@ -153,7 +196,7 @@ async fn other_nodes_hear_of_a_message() {
 
 #[tokio::test]
 async fn broken_connections_are_told_and_made_anew() {
-    let database = Database::create().await;
+    let database = TestDatabase::create().await;
     let storage = database.open().await;
     sending(&storage, &alice(), NOW).await;
     let end_all = "select pg_terminate_backend(pid) from pg_stat_activity
@@ -184,7 +227,7 @@ async fn unreachable_database_is_told_as_such() {
 
 #[tokio::test]
 async fn statement_that_takes_too_long_is_ended() {
-    let database = Database::create().await;
+    let database = TestDatabase::create().await;
     let patience = Duration::from_millis(300);
     let storage =
         PostgresStorage::open(PostgresSettings { statement_timeout: patience, ..database.settings() })
@@ -203,7 +246,7 @@ async fn statement_that_takes_too_long_is_ended() {
 
 #[tokio::test]
 async fn operations_after_closing_are_refused() {
-    let database = Database::create().await;
+    let database = TestDatabase::create().await;
     let storage = database.open().await;
     storage.close().await;
     storage.close().await;

@@ -35,7 +35,7 @@ pub(super) struct Tls(TlsConnector);
 impl Tls {
     /// Trusts `ca_pem` if there is one, else what the system trusts.
     pub(super) fn new(mode: SslMode, ca_pem: Option<&[u8]>) -> Outcome<Self> {
-        let wrong = |error: rustls::Error| Failure::Unreachable(Box::new(error));
+        let wrong = |error: rustls::Error| Failure::unreachable(error);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -55,11 +55,11 @@ impl Tls {
 fn verify_by(pem: &[u8], provider: Arc<CryptoProvider>) -> Outcome<Arc<dyn ServerCertVerifier>> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| Failure::Unreachable(Box::new(error)))?;
-        roots.add(certificate).map_err(|error| Failure::Unreachable(Box::new(error)))?;
+        let certificate = certificate.map_err(Failure::unreachable)?;
+        roots.add(certificate).map_err(Failure::unreachable)?;
     }
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-    Ok(verifier.map_err(|error| Failure::Unreachable(Box::new(error)))?)
+    Ok(verifier.map_err(Failure::unreachable)?)
 }
 
 /// Takes any certificate, since nobody asked for proof.

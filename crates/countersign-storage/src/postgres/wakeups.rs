@@ -4,10 +4,14 @@
 use std::{collections::HashSet, future::poll_fn, sync::Arc, time::Duration};
 
 use countersign_core::Medium;
-use tokio::{sync::mpsc, task::JoinHandle};
-use tokio_postgres::{AsyncMessage, Config};
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio_postgres::AsyncMessage;
 
-use super::{failure::Outcome, pool::Pool, tls::Tls};
+use super::{
+    failure::{Failure, NoConnection, Outcome},
+    pool::Pool,
+    servers::Servers,
+};
 
 /// What is called when a message of that medium was committed, by this node or another.
 pub type OnMessage = Arc<dyn Fn(Medium) + Send + Sync>;
@@ -61,28 +65,52 @@ async fn announce(pool: &Pool, media: &HashSet<Medium>) -> Outcome<()> {
 }
 
 /// Listens on a connection of its own until the task is ended.
-pub(super) fn listen(config: Config, tls: Tls, on_message: OnMessage) -> JoinHandle<()> {
+pub(super) fn listen(servers: Servers, on_message: OnMessage) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let mut wait = FIRST_WAIT;
+        let mut interruption = Interruption::default();
         loop {
-            let error = listen_once(&config, tls.clone(), &on_message, &mut wait).await.err();
-            tracing::warn!(
-                error = error.as_ref().map(|error| error as &dyn std::error::Error),
-                "Listening for messages of other nodes was interrupted; until it works again, they are found by looking"
-            );
+            let error = listen_once(&servers, &on_message, &mut interruption).await.err();
+            let wait = interruption.begins_or_lasts(error.as_ref());
             tokio::time::sleep(wait).await;
-            wait = LONGEST_WAIT.min(wait * 2);
         }
     })
 }
 
+/// While nobody listens. Told to the log when it begins and when it ends.
+#[derive(Default)]
+struct Interruption {
+    waited: Option<Duration>,
+}
+
+impl Interruption {
+    /// Answers how long to wait for the next try.
+    fn begins_or_lasts(&mut self, error: Option<&Failure>) -> Duration {
+        if self.waited.is_none() {
+            tracing::warn!(
+                error = error.map(|error| error as &dyn std::error::Error),
+                "Listening for messages of other nodes was interrupted; until it works again, they are found by looking"
+            );
+        }
+        let wait = self.waited.map_or(FIRST_WAIT, |waited| LONGEST_WAIT.min(waited * 2));
+        self.waited = Some(wait);
+        wait
+    }
+
+    fn ends(&mut self) {
+        if self.waited.take().is_some() {
+            tracing::info!("Listening for messages of other nodes again");
+        }
+    }
+}
+
 async fn listen_once(
-    config: &Config,
-    tls: Tls,
+    servers: &Servers,
     on_message: &OnMessage,
-    wait: &mut Duration,
-) -> Result<(), tokio_postgres::Error> {
-    let (client, mut connection) = config.connect(tls).await?;
+    interruption: &mut Interruption,
+) -> Outcome<()> {
+    let connected = timeout(servers.patience(), servers.connect()).await;
+    let connected = connected.map_err(|_| Failure::unreachable(NoConnection::ConnectTimeout))?;
+    let (client, mut connection) = connected.map_err(Failure::connecting)?;
     let hear = poll_fn(|cx| {
         loop {
             match connection.poll_message(cx) {
@@ -100,7 +128,7 @@ async fn listen_once(
     });
     let begin = async {
         client.batch_execute("listen countersign_outbox").await?;
-        *wait = FIRST_WAIT;
+        interruption.ends();
         // Some may have been missed.
         on_message(Medium::Email);
         on_message(Medium::Msisdn);
@@ -108,7 +136,7 @@ async fn listen_once(
         std::future::pending::<Result<(), tokio_postgres::Error>>().await
     };
     tokio::select! {
-        ended = hear => ended,
-        failed = begin => failed,
+        ended = hear => Ok(ended?),
+        failed = begin => Ok(failed?),
     }
 }

@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc};
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
-use crate::StorageError;
+use crate::{Outage, OutageReason, StorageError};
 
 /// What an operation comes to.
 pub(super) type Outcome<T> = Result<T, Failure>;
@@ -40,22 +40,35 @@ impl Failure {
 
     /// Whether the trouble is the database's as a whole, so that nothing else in the transaction can be trusted either.
     pub(super) fn is_fatal(&self) -> bool {
-        let Self::Sqlite(error) = self else { return false };
-        error.sqlite_error_code().is_some_and(|code| {
-            matches!(
-                code,
-                ErrorCode::CannotOpen
-                    | ErrorCode::DatabaseBusy
-                    | ErrorCode::DatabaseCorrupt
-                    | ErrorCode::DiskFull
-                    | ErrorCode::FileLockingProtocolFailed
-                    | ErrorCode::InternalMalfunction
-                    | ErrorCode::NotADatabase
-                    | ErrorCode::OutOfMemory
-                    | ErrorCode::ReadOnly
-                    | ErrorCode::SystemIoFailure
-            )
-        })
+        self.outage().is_some()
+            || self.code().is_some_and(|code| {
+                matches!(
+                    code,
+                    ErrorCode::DatabaseCorrupt | ErrorCode::InternalMalfunction | ErrorCode::NotADatabase
+                )
+            })
+    }
+
+    /// Why the database as a whole is in trouble, where waiting may help.
+    pub(super) fn outage(&self) -> Option<OutageReason> {
+        match self.code()? {
+            ErrorCode::DiskFull => Some(OutageReason::Full),
+            ErrorCode::ReadOnly => Some(OutageReason::ReadOnly),
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
+                Some(OutageReason::Busy)
+            }
+            ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory => {
+                Some(OutageReason::Broken)
+            }
+            _ => None,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Sqlite(error) => error.sqlite_error_code(),
+            Self::Io(_) | Self::RowCount { .. } | Self::Storage(_) => None,
+        }
     }
 }
 
@@ -63,7 +76,10 @@ impl From<Failure> for StorageError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Storage(error) => error,
-            Failure::Sqlite(error) => Self::Backend(Box::new(error)),
+            Failure::Sqlite(_) => match failure.outage() {
+                Some(reason) => Self::Unavailable(Outage { reason, cause: Box::new(failure) }),
+                None => Self::Backend(Box::new(failure)),
+            },
             Failure::Io(error) => Self::Backend(Box::new(error)),
             Failure::RowCount { .. } => Self::Backend(Box::new(failure)),
         }
@@ -83,6 +99,9 @@ impl From<Failure> for TransactionFailed {
 
 impl From<TransactionFailed> for StorageError {
     fn from(failed: TransactionFailed) -> Self {
-        Self::Backend(Box::new(failed))
+        match failed.0.outage() {
+            Some(reason) => Self::Unavailable(Outage { reason, cause: Box::new(failed) }),
+            None => Self::Backend(Box::new(failed)),
+        }
     }
 }

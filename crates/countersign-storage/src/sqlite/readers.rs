@@ -17,13 +17,14 @@ use super::{
     SqliteSettings, connection,
     failure::{Failure, Outcome},
 };
-use crate::StorageError;
+use crate::{StorageError, outage::Condition};
 
 /// The reading threads, as everyone else sees them.
 pub(super) struct Readers {
     queue: SyncSender<Message>,
     closed: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    condition: Arc<Condition>,
 }
 
 enum Message {
@@ -33,7 +34,7 @@ enum Message {
 
 impl Readers {
     /// Opens the connections and starts the threads.
-    pub(super) fn start(settings: &SqliteSettings) -> Outcome<Self> {
+    pub(super) fn start(settings: &SqliteSettings, condition: Arc<Condition>) -> Outcome<Self> {
         let (queue, reads) = sync_channel(settings.queue_capacity.get());
         let reads = Arc::new(Mutex::new(reads));
         let mut threads = Vec::new();
@@ -43,7 +44,7 @@ impl Readers {
             let thread = thread::Builder::new().name("sqlite-reader".to_owned());
             threads.push(thread.spawn(move || serve(&connection, &reads))?);
         }
-        Ok(Self { queue, closed: AtomicBool::new(false), threads: Mutex::new(threads) })
+        Ok(Self { queue, closed: AtomicBool::new(false), threads: Mutex::new(threads), condition })
     }
 
     /// Carries out an operation that only reads.
@@ -56,14 +57,23 @@ impl Readers {
             return Err(StorageError::Closed);
         }
         let (answer, answered) = oneshot::channel();
+        let condition = Arc::clone(&self.condition);
         let read = move |connection: &Connection| {
             let outcome = catch_unwind(AssertUnwindSafe(|| operation(connection)));
             let outcome = outcome.unwrap_or_else(|payload| Err(Failure::panicked(payload)));
+            match outcome.as_ref().map_err(|failure| (failure, failure.outage())) {
+                Ok(_) => condition.works(),
+                Err((failure, Some(reason))) => condition.fails(reason, failure),
+                Err((_, None)) => {}
+            }
             // The caller may have stopped waiting.
             let _ = answer.send(outcome.map_err(StorageError::from));
         };
         self.queue.try_send(Message::Read(Box::new(read))).map_err(|error| match error {
-            TrySendError::Full(_) => StorageError::Overloaded,
+            TrySendError::Full(_) => {
+                self.condition.overflows();
+                StorageError::Overloaded
+            }
             TrySendError::Disconnected(_) => StorageError::Closed,
         })?;
         answered.await.map_err(|_| StorageError::Closed)?

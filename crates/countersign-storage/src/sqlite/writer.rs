@@ -24,7 +24,7 @@ use super::{
     failure::{Failure, Outcome, TransactionFailed},
     rows::change,
 };
-use crate::StorageError;
+use crate::{StorageError, outage::Condition};
 
 /// How many operations share a commit at most.
 const JOBS_PER_COMMIT: usize = 256;
@@ -34,6 +34,7 @@ pub(super) struct Writer {
     queue: SyncSender<Message>,
     closed: AtomicBool,
     thread: Mutex<Option<JoinHandle<Connection>>>,
+    condition: Arc<Condition>,
 }
 
 impl Writer {
@@ -42,12 +43,14 @@ impl Writer {
         connection: Connection,
         progress: Arc<Progress>,
         capacity: NonZeroUsize,
+        condition: Arc<Condition>,
     ) -> io::Result<Self> {
         let (queue, jobs) = sync_channel(capacity.get());
+        let of_thread = Arc::clone(&condition);
         let thread = thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || WriterThread { connection, progress, jobs }.run())?;
-        Ok(Self { queue, closed: AtomicBool::new(false), thread: Mutex::new(Some(thread)) })
+            .spawn(move || WriterThread { connection, progress, jobs, condition: of_thread }.run())?;
+        Ok(Self { queue, closed: AtomicBool::new(false), thread: Mutex::new(Some(thread)), condition })
     }
 
     /// Carries out an operation and answers once it is durable. It may be undone and begin again before that.
@@ -62,7 +65,10 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let job = Operation { operation, outcome: None, answer };
         self.queue.try_send(Message::Job(Box::new(job))).map_err(|error| match error {
-            TrySendError::Full(_) => StorageError::Overloaded,
+            TrySendError::Full(_) => {
+                self.condition.overflows();
+                StorageError::Overloaded
+            }
             TrySendError::Disconnected(_) => StorageError::Closed,
         })?;
         answered.await.map_err(|_| StorageError::Closed)?
@@ -138,6 +144,7 @@ struct WriterThread {
     connection: Connection,
     progress: Arc<Progress>,
     jobs: Receiver<Message>,
+    condition: Arc<Condition>,
 }
 
 impl WriterThread {
@@ -171,15 +178,20 @@ impl WriterThread {
 
     fn commit(&self, batch: &mut Vec<Box<dyn Job>>) {
         let failed = self.transact(batch).err().map(|failure| {
-            let failed = TransactionFailed::from(failure);
-            tracing::error!(
-                error = &failed as &dyn std::error::Error,
-                jobs = batch.len(),
-                "a transaction failed"
-            );
+            match failure.outage() {
+                Some(reason) => self.condition.fails(reason, &failure),
+                None => tracing::error!(
+                    error = &failure as &dyn std::error::Error,
+                    jobs = batch.len(),
+                    "a transaction failed"
+                ),
+            }
             self.roll_back();
-            failed
+            TransactionFailed::from(failure)
         });
+        if failed.is_none() {
+            self.condition.works();
+        }
         for job in batch.drain(..) {
             job.answer(failed.as_ref());
         }

@@ -10,6 +10,8 @@ const TICKS: u64 = 100;
 /// One load on one server.
 #[derive(Clone, Copy)]
 pub(crate) struct Figures {
+    /// How many requests were answered.
+    pub(crate) requests: u64,
     /// CPU time of the server for one request, in microseconds.
     pub(crate) cpu_us: f64,
     /// Requests a second.
@@ -31,12 +33,53 @@ pub(crate) struct Memory {
 
 /// The CPU time that a process took so far, all its threads, ended ones too.
 pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name in parentheses may hold blanks; `utime` and `stime` are the 12th and 13th fields after it.
-    let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat has a name")?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks = |index: usize| -> Result<u64> { Ok(fields.get(index).context("a short stat")?.parse()?) };
-    Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1000 / TICKS))
+    let stat = Stat::read(&format!("/proc/{pid}/stat"))?;
+    stat.time(Stat::OWN)
+}
+
+/// The CPU time that a process and its children took so far, ended ones too.
+pub(crate) fn family_cpu_time(pid: u32) -> Result<Duration> {
+    let parent = Stat::read(&format!("/proc/{pid}/stat"))?;
+    let mut time = parent.time(Stat::OWN)? + parent.time(Stat::OF_ENDED_CHILDREN)?;
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(name) = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) else {
+            continue;
+        };
+        // One that ended in the meantime is none of a server's that is in use.
+        let Ok(stat) = Stat::read(&format!("/proc/{name}/stat")) else { continue };
+        if stat.number(Stat::PARENT)? == u64::from(pid) {
+            time += stat.time(Stat::OWN)?;
+        }
+    }
+    Ok(time)
+}
+
+/// `/proc/PID/stat`, but for the number and the name in front.
+struct Stat(String);
+
+impl Stat {
+    const PARENT: usize = 1;
+    /// `utime`, which `stime` follows, of the process.
+    const OWN: usize = 11;
+    /// `cutime`, which `cstime` follows.
+    const OF_ENDED_CHILDREN: usize = 13;
+
+    fn read(path: &str) -> Result<Self> {
+        let stat = fs::read_to_string(path)?;
+        // The name in parentheses may hold blanks.
+        let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat has a name")?;
+        Ok(Self(fields.to_owned()))
+    }
+
+    fn number(&self, index: usize) -> Result<u64> {
+        Ok(self.0.split_whitespace().nth(index).context("a short stat")?.parse()?)
+    }
+
+    /// The sum of the ticks at `index` and after.
+    fn time(&self, index: usize) -> Result<Duration> {
+        Ok(Duration::from_millis((self.number(index)? + self.number(index + 1)?) * 1000 / TICKS))
+    }
 }
 
 /// The memory of a process.

@@ -25,7 +25,7 @@ use tokio::{
 pub(crate) const PATH: &str = "/_api/client/v3/account/3pid/email/requestToken";
 
 /// How many connections ask at once.
-const CONNECTIONS: u64 = 64;
+const CONNECTIONS: usize = 64;
 
 /// Numbers everything that was ever requested, so that nothing is requested twice by accident.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -75,10 +75,10 @@ impl Answers {
     }
 }
 
-/// Puts a server under load, then checks the answers against each other.
-pub(crate) fn run(port: u16, requests: &Requests, until: Until) -> Result<Answers> {
+/// Puts servers under load, all alike, then checks the answers against each other.
+pub(crate) fn run(ports: &[u16], requests: &Requests, until: Until) -> Result<Answers> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answers = runtime.block_on(load(port, requests, until))?;
+    let answers = runtime.block_on(load(ports, requests, until))?;
     if matches!(requests, Requests::Fresh) {
         let sids: HashSet<&str> = answers.opened.iter().map(|opened| opened.sid.as_str()).collect();
         ensure!(sids.len() == answers.opened.len(), "two fresh requests were answered with one sid");
@@ -86,9 +86,9 @@ pub(crate) fn run(port: u16, requests: &Requests, until: Until) -> Result<Answer
     Ok(answers)
 }
 
-async fn load(port: u16, requests: &Requests, until: Until) -> Result<Answers> {
+async fn load(ports: &[u16], requests: &Requests, until: Until) -> Result<Answers> {
     let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
+    for &port in ports.iter().cycle().take(CONNECTIONS) {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
         connections.push(Connection { stream, port, request: Vec::new(), answer: Vec::new() });

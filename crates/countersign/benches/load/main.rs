@@ -1,4 +1,5 @@
-//! The benchmark: what `requestToken` costs beside the HTTP floor and the storage limit, all in one run.
+//! The benchmark: what `requestToken` costs beside the HTTP floor and the storage limit, and on PostgreSQL beside SQLite,
+//! all in one run.
 //!
 //! `benches/run` starts it. The process that measures makes the load and takes the mail; each server is a process of its
 //! own, whose CPU time is read from outside: the program itself, or one of the subcommands below.
@@ -7,6 +8,8 @@ mod bare_loop;
 mod figures;
 mod generator;
 mod node;
+mod on_postgres;
+mod postgres;
 mod report;
 mod rounds;
 mod server;
@@ -17,7 +20,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use self::{bare_loop::BareLoop, rounds::Plan, server::Serves};
+use self::{bare_loop::BareLoop, postgres::Programs, rounds::Plan, server::Serves};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -38,6 +41,9 @@ struct Cli {
     /// A library that makes `fsync` take 1 ms; without it those lines are left out.
     #[arg(long, env = "SLOW_FSYNC", value_name = "FILE")]
     slow_fsync: Option<PathBuf>,
+    /// Leaves PostgreSQL out, as where it isn't installed.
+    #[arg(long)]
+    without_postgres: bool,
     /// What cargo passes to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -65,11 +71,13 @@ fn main() -> Result<()> {
         Some(Command::ServePaused { config }) => server::run(Serves::Paused, &config),
         Some(Command::BareLoop(bare_loop)) => bare_loop.run(),
         None => {
+            let postgres = if cli.without_postgres { None } else { Programs::find()? };
+            let slow_fsync = cli.slow_fsync;
             let plan = if cli.quick {
-                Plan { rounds: 3, load: Duration::from_secs(1), messages: 2_000, slow_fsync: cli.slow_fsync }
+                Plan { rounds: 3, load: Duration::from_secs(1), messages: 2_000, slow_fsync, postgres }
             } else {
                 let load = Duration::from_secs(cli.seconds);
-                Plan { rounds: cli.rounds, load, messages: 10_000, slow_fsync: cli.slow_fsync }
+                Plan { rounds: cli.rounds, load, messages: 10_000, slow_fsync, postgres }
             };
             let rounds = rounds::measure(&plan)?;
             report::print(&plan, &rounds)

@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    slice,
     sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
@@ -67,11 +68,21 @@ pub(crate) enum Program {
 #[derive(Clone, Copy)]
 pub(crate) struct Setup<'a> {
     pub(crate) program: Program,
+    pub(crate) database: Database<'a>,
     pub(crate) limits: Limits,
     /// Where mail goes.
     pub(crate) smtp_port: u16,
     /// A library loaded first.
     pub(crate) preload: Option<&'a Path>,
+}
+
+/// Where its data is.
+#[derive(Clone, Copy)]
+pub(crate) enum Database<'a> {
+    /// In its folder.
+    Sqlite,
+    /// There.
+    Postgres(&'a str),
 }
 
 /// Whether limits are in force.
@@ -129,20 +140,12 @@ impl Node {
 
     /// Puts it under load.
     pub(crate) fn load(&self, requests: &Requests, until: Until) -> Result<Answers> {
-        generator::run(self.port, requests, until)
+        load(slice::from_ref(self), requests, until)
     }
 
     /// Puts it under load and says what that cost.
     pub(crate) fn measure(&self, requests: &Requests, duration: Duration) -> Result<Figures> {
-        let before = self.cpu_time()?;
-        let answers = self.load(requests, Until::Elapsed(duration))?;
-        let cpu = self.cpu_time()? - before;
-        Ok(Figures {
-            cpu_us: cpu.as_secs_f64() * 1e6 / answers.count() as f64,
-            rate: answers.rate(),
-            p50_us: answers.latencies.value_at_quantile(0.5) as f64,
-            p99_us: answers.latencies.value_at_quantile(0.99) as f64,
-        })
+        measure(slice::from_ref(self), requests, duration)
     }
 
     fn wait_until_live(&mut self, operator_port: u16, began: Instant) -> Result<Duration> {
@@ -173,7 +176,29 @@ impl Drop for Node {
     }
 }
 
-fn free_port() -> Result<u16> {
+/// Puts nodes under load, all alike.
+pub(crate) fn load(nodes: &[Node], requests: &Requests, until: Until) -> Result<Answers> {
+    let ports: Vec<u16> = nodes.iter().map(|node| node.port).collect();
+    generator::run(&ports, requests, until)
+}
+
+/// Puts nodes under load, all alike, and says what that cost them together.
+pub(crate) fn measure(nodes: &[Node], requests: &Requests, duration: Duration) -> Result<Figures> {
+    let cpu_time = || nodes.iter().map(Node::cpu_time).sum::<Result<Duration>>();
+    let before = cpu_time()?;
+    let answers = load(nodes, requests, Until::Elapsed(duration))?;
+    let cpu = cpu_time()? - before;
+    Ok(Figures {
+        requests: answers.count(),
+        cpu_us: cpu.as_secs_f64() * 1e6 / answers.count() as f64,
+        rate: answers.rate(),
+        p50_us: answers.latencies.value_at_quantile(0.5) as f64,
+        p99_us: answers.latencies.value_at_quantile(0.99) as f64,
+    })
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
@@ -187,6 +212,10 @@ fn write_config(folder: &Path, setup: &Setup<'_>, port: u16, operator_port: u16)
         Limits::On => "true",
         Limits::Off => "false",
     };
+    let url = match setup.database {
+        Database::Sqlite => format!("sqlite://{}/countersign.db", folder.display()),
+        Database::Postgres(url) => url.to_owned(),
+    };
     let text = format!(
         r#"
 [server]
@@ -195,7 +224,7 @@ public_url = "http://127.0.0.1:{port}"
 listen = "127.0.0.1:{port}"
 operator_listen = "127.0.0.1:{operator_port}"
 [storage]
-url = "sqlite://{folder}/countersign.db"
+url = "{url}"
 [keys]
 master_key_file = "{folder}/master.key"
 [email]
@@ -208,7 +237,8 @@ enabled = {limits}
         folder = folder.display(),
         smtp_port = setup.smtp_port,
     );
-    let path = folder.join("config.toml");
+    // Nodes may share a folder.
+    let path = folder.join(format!("config-{port}.toml"));
     fs::write(&path, text)?;
     Ok(path)
 }

@@ -1,4 +1,6 @@
-//! The table: each figure with its spread, its goal, and whether it is reached.
+//! The tables: each figure with its spread, its goal, and whether it is reached.
+
+mod beside_sqlite;
 
 use std::{
     fmt::Write as _,
@@ -35,6 +37,18 @@ enum Bound {
     AtLeast(f64),
     /// The ratio is only told.
     Nothing,
+}
+
+impl Bound {
+    /// What the table says about a ratio.
+    fn met(&self, ratio: f64) -> &'static str {
+        match *self {
+            Self::AtMost(most) if ratio <= most => "yes",
+            Self::AtLeast(least) if least <= ratio => "yes",
+            Self::AtMost(_) | Self::AtLeast(_) => "**no**",
+            Self::Nothing => "",
+        }
+    }
 }
 
 const fn figure(name: &'static str, unit: &'static str, value: fn(&Round) -> f64) -> Figure {
@@ -114,7 +128,7 @@ fn slow_fsync_figures() -> Vec<Figure> {
     ]
 }
 
-/// Prints the table as Markdown, and what it was measured on.
+/// Prints the tables as Markdown, and what it was measured on.
 pub(crate) fn print(plan: &Plan, rounds: &[Round]) -> Result<()> {
     let mut figures = figures();
     if plan.slow_fsync.is_some() {
@@ -134,16 +148,12 @@ pub(crate) fn print(plan: &Plan, rounds: &[Round]) -> Result<()> {
             None => text.push_str(" | | |\n"),
             Some(goal) => {
                 let ratio = Spread::of(rounds.iter().map(goal.ratio));
-                let met = match goal.bound {
-                    Bound::AtMost(most) if ratio.median <= most => "yes",
-                    Bound::AtLeast(least) if least <= ratio.median => "yes",
-                    Bound::AtMost(_) | Bound::AtLeast(_) => "**no**",
-                    Bound::Nothing => "",
-                };
+                let met = goal.bound.met(ratio.median);
                 writeln!(text, " {} | {} | {met} |", goal.text, shown(ratio, goal.unit))?;
             }
         }
     }
+    beside_sqlite::write(&mut text, rounds)?;
     Ok(stdout().write_all(text.as_bytes())?)
 }
 

@@ -15,7 +15,9 @@ use crate::{
     bare_loop::Wrote,
     figures::{Figures, Memory},
     generator::{Requests, Until},
-    node::{Folder, Limits, Node, Program, Setup},
+    node::{Database, Folder, Limits, Node, Program, Setup},
+    on_postgres::{self, OnPostgres},
+    postgres::{Programs, Server},
     sink::Sink,
 };
 
@@ -31,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) messages: u64,
     /// A library that makes `fsync` take 1 ms.
     pub(crate) slow_fsync: Option<PathBuf>,
+    /// A PostgreSQL to measure too.
+    pub(crate) postgres: Option<Programs>,
 }
 
 /// What one round measured.
@@ -44,6 +48,7 @@ pub(crate) struct Round {
     pub(crate) bare: Wrote,
     pub(crate) bare_single: Wrote,
     pub(crate) slow: Option<SlowFsync>,
+    pub(crate) postgres: Option<OnPostgres>,
     pub(crate) delivered: Delivered,
     pub(crate) at_start: Memory,
     pub(crate) after_load: Memory,
@@ -70,16 +75,18 @@ pub(crate) struct Delivered {
 /// Measures everything in each of the rounds.
 pub(crate) fn measure(plan: &Plan) -> Result<Vec<Round>> {
     let sink = Sink::start()?;
+    let server = plan.postgres.as_ref().map(Server::start).transpose()?;
     let mut rounds = Vec::new();
     for number in 1..=plan.rounds {
         writeln!(stderr(), "round {number} of {}", plan.rounds)?;
-        rounds.push(round(plan, &sink)?);
+        rounds.push(round(plan, &sink, server.as_ref())?);
     }
     Ok(rounds)
 }
 
-fn round(plan: &Plan, sink: &Sink) -> Result<Round> {
-    let setup = |program, limits| Setup { program, limits, smtp_port: sink.port, preload: None };
+fn round(plan: &Plan, sink: &Sink, server: Option<&Server<'_>>) -> Result<Round> {
+    let database = Database::Sqlite;
+    let setup = |program, limits| Setup { program, database, limits, smtp_port: sink.port, preload: None };
     let duration = plan.load;
     let warm_up = Until::Elapsed(duration / 8);
 
@@ -90,8 +97,9 @@ fn round(plan: &Plan, sink: &Sink) -> Result<Round> {
 
     let full = Folder::new()?;
     let node = Node::start(&full, setup(Program::Paused, Limits::Off))?;
-    node.load(&Requests::Fresh, warm_up)?;
+    let mut waiting = node.load(&Requests::Fresh, warm_up)?.count();
     let fresh = node.measure(&Requests::Fresh, duration)?;
+    waiting += fresh.requests;
     drop(node);
 
     let folder = Folder::new()?;
@@ -110,7 +118,9 @@ fn round(plan: &Plan, sink: &Sink) -> Result<Round> {
     let repeated_wrote = log_length()?.saturating_sub(before);
     drop(node);
 
-    let (delivered, at_start, after_load, started_in) = deliver(plan, sink, &full, setup)?;
+    let postgres = server.map(|server| on_postgres::measure(server, sink.port, duration)).transpose()?;
+
+    let (delivered, at_start, after_load, started_in) = deliver(plan, sink, &full, waiting, setup)?;
     Ok(Round {
         floor,
         fresh,
@@ -120,6 +130,7 @@ fn round(plan: &Plan, sink: &Sink) -> Result<Round> {
         bare: bare_loop(BATCH, duration, None)?,
         bare_single: bare_loop(1, duration / 2, None)?,
         slow: plan.slow_fsync.as_deref().map(|library| slow_fsync(sink, duration, library)).transpose()?,
+        postgres,
         delivered,
         at_start,
         after_load,
@@ -127,11 +138,13 @@ fn round(plan: &Plan, sink: &Sink) -> Result<Round> {
     })
 }
 
-/// With the program itself: accepts and delivers, then drains what a paused node left in `full`.
+/// With the program itself: accepts and delivers, then drains what a paused node left in `full`, where `waiting` messages
+/// are.
 fn deliver(
     plan: &Plan,
     sink: &Sink,
     full: &Folder,
+    waiting: u64,
     setup: impl Fn(Program, Limits) -> Setup<'static>,
 ) -> Result<(Delivered, Memory, Memory, Duration)> {
     let folder = Folder::new()?;
@@ -151,6 +164,8 @@ fn deliver(
     drop(node);
 
     let node = Node::start(full, setup(Program::Countersign, Limits::Off))?;
+    // On a slow machine there are fewer.
+    let messages = messages.min(waiting / 10 * 8);
     let first = sink.taken() + messages / 8;
     let began = sink.wait_for(first)?;
     let (began_with, cpu_before) = (sink.taken(), node.cpu_time()?);
@@ -166,8 +181,13 @@ fn deliver(
 
 fn slow_fsync(sink: &Sink, duration: Duration, library: &Path) -> Result<SlowFsync> {
     let folder = Folder::new()?;
-    let setup =
-        Setup { program: Program::Paused, limits: Limits::Off, smtp_port: sink.port, preload: Some(library) };
+    let setup = Setup {
+        program: Program::Paused,
+        database: Database::Sqlite,
+        limits: Limits::Off,
+        smtp_port: sink.port,
+        preload: Some(library),
+    };
     let node = Node::start(&folder, setup)?;
     node.load(&Requests::Fresh, Until::Elapsed(duration / 8))?;
     let fresh = node.measure(&Requests::Fresh, duration)?;

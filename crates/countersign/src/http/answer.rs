@@ -13,6 +13,9 @@ use countersign_api::{
 };
 use countersign_service::StorageError;
 
+/// What a client is told to wait when the server can't do its work.
+const UNAVAILABLE_FOR: Duration = Duration::from_secs(1);
+
 /// A JSON error answer: a status, a code and a fixed sentence.
 #[derive(Debug)]
 pub(super) struct ErrorAnswer {
@@ -46,20 +49,23 @@ impl ErrorAnswer {
         Self { status: StatusCode::UNAUTHORIZED, body: Body::Uia(Box::new(info)), retry_after: None }
     }
 
-    /// 500 or, where waiting helps, 503. The cause goes to the log, once, here.
+    /// 503 with the wait until it may work.
+    pub(super) fn unavailable(error: &'static str) -> Self {
+        let answer = Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unknown, error);
+        Self { retry_after: Some(UNAVAILABLE_FOR), ..answer }
+    }
+
+    /// 500, its cause logged here; or, where waiting helps, 503: the storage logs when that begins and ends, rather than
+    /// once for each request.
     pub(super) fn storage(cause: &StorageError) -> Self {
         match cause {
             StorageError::Overloaded | StorageError::Closed | StorageError::Unavailable(_) => {
-                tracing::warn!(error = cause as &dyn Error, "Answered 503: {cause}");
-                let answer = Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    ErrorCode::Unknown,
-                    "The server is overloaded or restarting: try again in a moment",
-                );
-                Self { retry_after: Some(Duration::from_secs(1)), ..answer }
+                tracing::debug!(error = cause as &dyn Error, "Answered 503: {cause}");
+                Self::unavailable("The server is overloaded or restarting: try again in a moment")
             }
             StorageError::Corrupt { .. }
             | StorageError::Schema { .. }
+            | StorageError::Unfilled
             | StorageError::Panicked
             | StorageError::Backend(_) => Self::internal(cause),
         }

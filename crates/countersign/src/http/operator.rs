@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use countersign_service::Health;
+use countersign_service::{Health, NotReady};
 use serde_json::json;
 
 use super::{AppState, answer};
@@ -27,7 +27,7 @@ async fn live() -> Json<serde_json::Value> {
     Json(json!({ "status": "live" }))
 }
 
-/// `GET /health/ready`: the database answers. Says how much waits in the outbox; 503 and why if it can't tell.
+/// `GET /health/ready`: the database reads and writes. Says how much waits in the outbox; 503 and why if it doesn't.
 async fn ready(State(health): State<Health>) -> Response {
     match health.ready().await {
         Ok(readiness) => {
@@ -38,7 +38,16 @@ async fn ready(State(health): State<Health>) -> Response {
             Json(json!({ "status": "ready", "outbox": outbox })).into_response()
         }
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "Not ready: {error}");
+            let cause = &error as &dyn std::error::Error;
+            // An outage was told to the log when it began, and this is asked again and again.
+            match &error {
+                NotReady::Storage(failure) if !failure.is_outage() => {
+                    tracing::error!(error = cause, "Not ready: {error}");
+                }
+                NotReady::Storage(_) | NotReady::TooSlow => {
+                    tracing::debug!(error = cause, "Not ready: {error}");
+                }
+            }
             let body = json!({ "status": "not ready", "reason": error.to_string() });
             (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
         }

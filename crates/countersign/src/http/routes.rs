@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{Method, StatusCode},
+    http::Method,
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
@@ -13,7 +13,6 @@ use countersign_api::{
         account, capabilities, deactivate, login, logout, openid, password, refresh, register,
         registration_token, request_token, threepid, versions,
     },
-    error::ErrorCode,
     federation::openid::USERINFO,
     submit_token,
 };
@@ -216,8 +215,7 @@ async fn deadline(State(state): State<AppState>, request: Request, next: Next) -
     match tokio::time::timeout(state.settings().request_timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            let error = "The request took too long: try again in a moment";
-            ErrorAnswer::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unknown, error).into_response()
+            ErrorAnswer::unavailable("The request took too long: try again in a moment").into_response()
         }
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use countersign_service::OutboxWakeup;
 use countersign_storage::{
     Storage,
-    postgres::{self, PostgresSettings, PostgresStorage, PreparedStatements},
+    postgres::{self, LeaseClock, PostgresSettings, PostgresStorage, PreparedStatements},
     sqlite::{SqliteSettings, SqliteStorage},
 };
 
@@ -22,12 +22,17 @@ pub(super) enum Database {
 
 impl Database {
     /// Opens it. `wakeup` is rung when another node commits a message, where there are other nodes.
-    pub(super) async fn open(config: &Config, wakeup: &OutboxWakeup) -> Result<Self> {
+    pub(super) async fn open(
+        config: &Config,
+        lease_clock: LeaseClock,
+        wakeup: &OutboxWakeup,
+    ) -> Result<Self> {
         match &config.storage.url {
             StorageUrl::Sqlite(path) => Ok(Self::Sqlite(Arc::new(open_sqlite(config, path)?))),
             StorageUrl::Postgres(url) => {
                 let wakeup = wakeup.clone();
                 let settings = PostgresSettings {
+                    lease_clock,
                     on_message: Some(Arc::new(move |medium| wakeup.ring(medium))),
                     ..postgres_settings(config, url)?
                 };

@@ -20,8 +20,8 @@ impl Desk {
     /// Says what can't be opened, in words for an operator.
     pub async fn open(config: &Config, outside: Outside) -> Result<Self> {
         let master_keys = read_master_keys(&config.keys.master_key_file)?;
-        let database = Database::open(config, &OutboxWakeup::default()).await?;
-        let Outside { clock, random, .. } = outside;
+        let Outside { clock, lease_clock, random, .. } = outside;
+        let database = Database::open(config, lease_clock, &OutboxWakeup::default()).await?;
         let storage = database.storage();
         let keyring = open_keyring(&*storage, &master_keys, &*random).await.with_context(|| {
             format!("keys.master_key_file = {:?} does not fit the database", config.keys.master_key_file)

@@ -18,7 +18,7 @@ use reqwest::redirect::Policy;
 use self::output::Output;
 pub(crate) use self::{
     node::{ServeFolder, ServedNode},
-    smtp_server::{ReceivedMail, SmtpServer, smtp_config},
+    smtp_server::{NotedMail, ReceivedMail, SmtpServer, smtp_config},
 };
 
 /// How long a test waits for anything before it fails.

@@ -70,7 +70,7 @@ fn of_alice(path: &str) -> String {
 }
 
 /// Every path of the APIs.
-fn all_paths() -> Vec<String> {
+pub(crate) fn all_paths() -> Vec<String> {
     let mut paths: Vec<_> = routes()
         .iter()
         .flat_map(spellings)

@@ -19,6 +19,9 @@ use crate::{
 /// How long a test waits before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often the database is looked at while something has to happen there.
+const GLANCE: Duration = Duration::from_millis(5);
+
 /// Counts the messages that a worker holds.
 const LEASED: &str = "select count(*) from outbox where lease_id is not null";
 
@@ -101,11 +104,9 @@ impl TestNode {
 
     /// Waits until a query counts nothing.
     async fn until_none(&self, query: &str) {
-        let database = self.database();
-        let counted = || database.query_row(query, [], |row| row.get::<_, i64>(0)).expect("counted");
         let emptied = tokio::time::timeout(PATIENCE, async {
-            while counted() != 0 {
-                tokio::task::yield_now().await;
+            while self.look_up_count(query) != 0 {
+                tokio::time::sleep(GLANCE).await;
             }
         });
         assert!(emptied.await.is_ok(), "still not none: {query}");
@@ -113,16 +114,12 @@ impl TestNode {
 
     /// How many messages were ever queued.
     pub(crate) fn messages_queued(&self) -> i64 {
-        self.counted("select (select count(*) from outbox) + (select count(*) from message_history)")
+        self.look_up_count("select (select count(*) from outbox) + (select count(*) from message_history)")
     }
 
     /// How many rows a table has.
     pub(crate) fn count(&self, table: &str) -> i64 {
-        self.counted(&format!("select count(*) from {table}"))
-    }
-
-    fn counted(&self, query: &str) -> i64 {
-        self.database().query_row(query, [], |row| row.get(0)).expect("counted")
+        self.look_up_count(&format!("select count(*) from {table}"))
     }
 
     /// The addresses of an account, each as `medium address`.

@@ -1,7 +1,7 @@
-//! A node to test: real routes on a real socket, SQLite in a temporary folder, a clock that stands still, and transports
-//! that record.
+//! A node to test: real routes on a real socket, a real database, a clock that stands still, and transports that record.
 
 mod clock;
+mod data;
 mod transports;
 
 use std::{
@@ -17,12 +17,13 @@ use countersign::{
     wiring::{Node, Outside},
 };
 use countersign_client::{AuthData, Client, RegisterRequest, UserIdentifier};
-use countersign_core::{MasterKeys, Timestamp};
+use countersign_core::Timestamp;
 use countersign_service::{OutboxWakeup, SystemRandom};
-use tempfile::TempDir;
+use countersign_storage::postgres::LeaseClock;
 use tokio::{net::TcpListener, sync::oneshot};
 use tokio_util::sync::CancellationToken;
 
+use self::data::TestData;
 pub(crate) use self::{
     clock::TestClock,
     transports::{RecordingMailer, RecordingSmsGateway},
@@ -48,7 +49,7 @@ pub(crate) struct TestNode {
     pub(crate) mailer: Arc<RecordingMailer>,
     /// Its SMS gateway.
     pub(crate) sms: Arc<RecordingSmsGateway>,
-    folder: Arc<TempDir>,
+    data: Arc<TestData>,
     wakeup: OutboxWakeup,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -85,31 +86,27 @@ impl TestNode {
 
     /// The same with changes to the configuration.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
-        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
-        Self::start_in(folder, TestClock::at(START), change).await
+        Self::start_on(Arc::new(TestData::create().await), TestClock::at(START), change).await
     }
 
     /// A node on the data of one that was stopped.
     pub(crate) async fn restart(mut self, change: impl FnOnce(&mut Config)) -> Self {
         self.stop();
         self.undelivered = Undelivered::Allow;
-        Self::start_in(self.folder.clone(), self.clock.clone(), change).await
+        Self::start_on(self.data.clone(), self.clock.clone(), change).await
     }
 
-    async fn start_in(folder: Arc<TempDir>, clock: Arc<TestClock>, change: impl FnOnce(&mut Config)) -> Self {
+    async fn start_on(data: Arc<TestData>, clock: Arc<TestClock>, change: impl FnOnce(&mut Config)) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let operator_listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let operator_url = format!("http://{}", operator_listener.local_addr().expect("bound"));
-        let key_file = folder.path().join("master.key");
-        if !key_file.exists() {
-            std::fs::write(&key_file, MasterKeys::generate(&SystemRandom).as_bytes()).expect("writable");
-        }
-        let mut config = Config::dev(folder.path(), listener.local_addr().expect("bound").port());
+        let mut config = data.config(listener.local_addr().expect("bound").port());
         change(&mut config);
         let (mailer, sms) = (Arc::new(RecordingMailer::default()), Arc::new(RecordingSmsGateway::default()));
         let outside = Outside {
             clock: clock.clone(),
+            lease_clock: LeaseClock::Given,
             random: Arc::new(SystemRandom),
             email: Some(mailer.clone()),
             sms: Some(sms.clone()),
@@ -138,7 +135,7 @@ impl TestNode {
             clock,
             mailer,
             sms,
-            folder,
+            data,
             wakeup,
             shutdown,
             thread: Some(thread),
@@ -172,26 +169,25 @@ impl TestNode {
         TestUser { user_id: registered.user_id, client, access_token }
     }
 
-    /// The folder with the database.
+    /// The folder with its files; the database is elsewhere where it is PostgreSQL.
     pub(crate) fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
+        self.data.folder()
     }
 
-    /// The bytes of the database and everything beside it.
+    /// The bytes of the database as they are stored.
     pub(crate) fn database_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for entry in std::fs::read_dir(self.folder.path()).expect("readable") {
-            let path = entry.expect("readable").path();
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("countersign.db")) {
-                bytes.extend(std::fs::read(path).expect("readable"));
-            }
-        }
-        bytes
+        self.data.database_bytes()
     }
 
-    /// A connection to the database, to look at it from outside.
-    pub(crate) fn database(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open(self.folder.path().join("countersign.db")).expect("opens")
+    /// Looks into the database from outside: the first column of what a query answers, as text.
+    pub(crate) fn look_up(&self, query: &str) -> Vec<String> {
+        self.data.look_up(query)
+    }
+
+    /// The number that a query answers.
+    pub(crate) fn look_up_count(&self, query: &str) -> i64 {
+        let found = self.look_up(query);
+        found.first().and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{query}: {found:?}"))
     }
 
     /// Stops the node as a signal would, and waits for it.
@@ -208,9 +204,8 @@ impl Drop for TestNode {
     fn drop(&mut self) {
         self.stop();
         if self.undelivered == Undelivered::Fail && !thread::panicking() {
-            let count =
-                self.database().query_row("select count(*) from outbox", [], |row| row.get::<_, i64>(0));
-            assert_eq!(count.expect("counted"), 0, "messages were accepted and not delivered");
+            let count = self.look_up_count("select count(*) from outbox");
+            assert_eq!(count, 0, "messages were accepted and not delivered");
         }
     }
 }

@@ -38,7 +38,7 @@ pub(super) enum PageError {
 }
 
 impl From<ConfirmError> for PageError {
-    /// The cause of a failure goes to the log, once, here.
+    /// The cause of a failure goes to the log, once, here; that of an outage did when it began.
     fn from(error: ConfirmError) -> Self {
         match &error {
             ConfirmError::Unknown => Self::Unknown,
@@ -65,15 +65,16 @@ impl From<FormRejection> for PageError {
 }
 
 impl PageError {
-    /// A failure of the database. It goes to the log, once, here.
+    /// A failure of the database. It goes to the log, once, here; an outage did when it began.
     pub(super) fn of_storage(error: &StorageError) -> Self {
         match error {
             StorageError::Overloaded | StorageError::Closed | StorageError::Unavailable(_) => {
-                tracing::warn!(error = error as &dyn Error, "Answered a page with 503: {error}");
+                tracing::debug!(error = error as &dyn Error, "Answered a page with 503: {error}");
                 Self::Unavailable
             }
             StorageError::Corrupt { .. }
             | StorageError::Schema { .. }
+            | StorageError::Unfilled
             | StorageError::Panicked
             | StorageError::Backend(_) => {
                 tracing::error!(error = error as &dyn Error, "Answered a page with 500: {error}");

@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use countersign_client::Client;
@@ -34,8 +35,13 @@ pub(crate) struct ServedNode {
 }
 
 impl ServeFolder {
-    /// A configuration with any free ports and open registration, and these sections besides.
+    /// A configuration with SQLite, any free ports and open registration, and these sections besides.
     pub(crate) fn new(sections: &str) -> Self {
+        Self::on("sqlite:countersign.db", sections)
+    }
+
+    /// The same on another database.
+    pub(crate) fn on(storage_url: &str, sections: &str) -> Self {
         let folder = Self { folder: tempfile::tempdir().expect("a temporary folder") };
         folder.write_master_key();
         folder.write_config(&format!(
@@ -47,7 +53,7 @@ listen = "127.0.0.1:0"
 operator_listen = "127.0.0.1:0"
 
 [storage]
-url = "sqlite:countersign.db"
+url = "{storage_url}"
 
 [keys]
 master_key_file = "master.key"
@@ -76,6 +82,11 @@ enabled = true
         fs::set_permissions(self.master_key(), fs::Permissions::from_mode(0o600)).expect("ours");
     }
 
+    /// Takes another folder's master key, as a node that shares its database must.
+    pub(crate) fn take_master_key_of(&self, other: &Self) {
+        fs::copy(other.master_key(), self.master_key()).expect("writable");
+    }
+
     /// The configuration file's text.
     pub(crate) fn config(&self) -> String {
         fs::read_to_string(self.path().join("config.toml")).expect("readable")
@@ -93,7 +104,14 @@ enabled = true
 
     /// Starts a node here and waits until it serves.
     pub(crate) async fn serve(&self) -> ServedNode {
-        let process = Process::start(countersign(self.path(), &["serve", "--config", "config.toml"]));
+        self.serve_with(|_| {}).await
+    }
+
+    /// The same with changes to how the process is started.
+    pub(crate) async fn serve_with(&self, change: impl FnOnce(&mut Command)) -> ServedNode {
+        let mut command = countersign(self.path(), &["serve", "--config", "config.toml"]);
+        change(&mut command);
+        let process = Process::start(command);
         let line = process.said("Serving ").await;
         let [url, operator_url] = addresses(&line).map(|address| format!("http://{address}"));
         let client = Client::builder(&url).build().expect("a client");
@@ -111,6 +129,12 @@ impl ServedNode {
             return None;
         }
         answer.json().await.ok()
+    }
+
+    /// How many messages this process delivered.
+    pub(crate) fn delivered_count(&self) -> usize {
+        let lines = self.process.stderr.lines();
+        lines.iter().filter(|line| line.contains("Delivered message ")).count()
     }
 
     /// Waits until no message waits in the outbox.

@@ -1,12 +1,14 @@
 """A mail server for the tests: takes everything, and prints one line of JSON for each message.
 
 The first line it prints is its port. While the file that it was given exists, recipients are refused with the reply that
-the file holds. What it prints of a message was read by Python's own mail parser.
+the file holds. What it prints of a message was read by Python's own mail parser. Given a pause in seconds, it prints only
+to whom a message goes and its id, and lets the pause pass before it says that it took it.
 """
 
 import asyncio
 import base64
 import email
+import email.parser
 import email.policy
 import json
 import pathlib
@@ -15,6 +17,7 @@ import sys
 from aiosmtpd.smtp import SMTP
 
 PORT, REFUSAL = int(sys.argv[1]), pathlib.Path(sys.argv[2])
+PAUSE = float(sys.argv[3]) if len(sys.argv) > 3 else None
 
 
 def say(**what):
@@ -37,6 +40,11 @@ class Handler:
 
     async def handle_DATA(self, server, session, envelope):
         raw = envelope.original_content
+        if PAUSE is not None:
+            headers = email.parser.BytesHeaderParser(policy=email.policy.default).parsebytes(raw)
+            say(to=envelope.rcpt_tos[0], message_id=headers["message-id"])
+            await asyncio.sleep(PAUSE)
+            return "250 OK"
         message = email.message_from_bytes(raw, policy=email.policy.default)
         headers = [[name.lower(), str(value)] for name, value in message.items()]
         date = message["date"]

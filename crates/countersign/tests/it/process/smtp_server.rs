@@ -1,6 +1,6 @@
 //! A real mail server: Debian's aiosmtpd, with a handler that tells what it received.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -42,10 +42,20 @@ pub(crate) struct ReceivedMail {
     raw: String,
 }
 
+/// What a busy server tells of a message.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct NotedMail {
+    /// The recipient.
+    pub(crate) to: String,
+    /// The `Message-ID`.
+    pub(crate) message_id: String,
+}
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Event {
     Refused { refused: String },
+    Noted(NotedMail),
     Received(Box<ReceivedMail>),
 }
 
@@ -57,10 +67,20 @@ impl SmtpServer {
 
     /// Starts one at this port.
     pub(crate) async fn start_at(port: u16) -> Self {
+        Self::start_with(port, None).await
+    }
+
+    /// Starts one at a free port that takes this long over each message, and only notes it.
+    pub(crate) async fn start_busy(pause: Duration) -> Self {
+        Self::start_with(0, Some(pause)).await
+    }
+
+    async fn start_with(port: u16, pause: Option<Duration>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/process/smtp_server.py");
         let mut command = Command::new(PYTHON);
         command.arg("-B").arg(script).arg(port.to_string()).arg(refusal_in(&folder));
+        command.args(pause.map(|pause| pause.as_secs_f64().to_string()));
         let process = Process::start(command);
         let Some(port) = process.stdout.wait_for(PATIENCE, |_| true).await else {
             let said = process.stderr.text();
@@ -89,6 +109,11 @@ impl SmtpServer {
         self.events().into_iter().filter_map(Event::into_mail).collect()
     }
 
+    /// What a busy server took so far, in this order.
+    pub(crate) fn noted(&self) -> Vec<NotedMail> {
+        self.events().into_iter().filter_map(Event::into_note).collect()
+    }
+
     /// How many messages and refusals there were so far.
     pub(crate) fn event_count(&self) -> usize {
         self.process.stdout.count().saturating_sub(1)
@@ -105,7 +130,7 @@ impl SmtpServer {
     pub(crate) fn refused(&self) -> Vec<String> {
         let refused = |event| match event {
             Event::Refused { refused } => Some(refused),
-            Event::Received(_) => None,
+            Event::Noted(_) | Event::Received(_) => None,
         };
         self.events().into_iter().filter_map(refused).collect()
     }
@@ -132,8 +157,15 @@ fn refusal_in(folder: &TempDir) -> PathBuf {
 impl Event {
     fn into_mail(self) -> Option<ReceivedMail> {
         match self {
-            Self::Refused { .. } => None,
+            Self::Refused { .. } | Self::Noted(_) => None,
             Self::Received(mail) => Some(*mail),
+        }
+    }
+
+    fn into_note(self) -> Option<NotedMail> {
+        match self {
+            Self::Refused { .. } | Self::Received(_) => None,
+            Self::Noted(mail) => Some(mail),
         }
     }
 }
