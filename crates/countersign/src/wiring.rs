@@ -1,6 +1,7 @@
 //! Builds a node from its configuration: the one place that knows storage backends and transports by name.
 
 mod database;
+mod transfer;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -26,7 +27,10 @@ use countersign_storage::{Retention, postgres::LeaseClock};
 use tokio_util::sync::CancellationToken;
 
 use self::database::Database;
-pub use self::database::migrate;
+pub use self::{
+    database::migrate,
+    transfer::{Beginning, Event, Phase, Transferred, transfer},
+};
 use crate::{
     config::{self, Config, EmailConfig, LimitsConfig, SmsConfig, Transport},
     http::{AppParts, AppState, HttpSettings, Registration, Shield, ShieldSettings},

@@ -12,6 +12,7 @@ mod health;
 mod limits;
 mod login;
 mod logout;
+mod migrate_storage;
 mod nodes;
 mod packaging;
 mod password_limits;
