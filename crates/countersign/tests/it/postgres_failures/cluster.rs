@@ -182,6 +182,7 @@ impl Server {
 }
 
 impl Drop for Server {
+    #[expect(clippy::print_stderr, reason = "where a test that fails says what it knows")]
     fn drop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
         if thread::panicking() {
