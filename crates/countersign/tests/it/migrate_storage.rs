@@ -7,7 +7,7 @@ use countersign_client::{
 use countersign_storage::test_database::TestDatabase;
 
 use crate::{
-    process::{self, Ended, Process, ReceivedMail, ServeFolder, ServedNode, SmtpServer, countersign},
+    process::{self, Ended, Process, ReceivedMail, ServeFolder, ServedNode, SmtpServer, countersign, until},
     support::PASSWORD,
 };
 
@@ -113,25 +113,39 @@ async fn installation_goes_on_where_it_stopped() {
 async fn killed_in_the_middle_it_goes_on_and_no_node_starts_before() {
     let folder = ServeFolder::new("");
     stop(folder.serve().await).await;
-    folder
-        .database()
-        .execute_batch(
-            "insert into message_history with recursive n (n) as (select 1 union all select n + 1 from n where n < 15000)
-             select randomblob(16), 'token', 'email', n, randomblob(16), 1, 'delivered', null, 1, n, n from n",
-        )
-        .unwrap();
+    let history = "insert into message_history
+        with recursive n (n) as (select 1 union all select n + 1 from n where n < 6000)
+        select cast(printf('%016d', n) as blob), 'token', 'email', n, randomblob(16), 1, 'delivered', null, 1, n, n from n";
+    folder.database().execute_batch(history).unwrap();
     let database = TestDatabase::create().await;
     choose(&folder, &database);
+    let migrated = process::run(folder.path(), &["migrate", "--config", "config.toml"]).await;
+    assert!(migrated.status.success(), "{}", migrated.stderr);
+    // It comes to the middle, and no further.
+    let halt = "create function halt() returns trigger language plpgsql as
+            $$ begin perform pg_sleep(3600); return new; end $$;
+        create trigger halt before insert on message_history for each row when (new.created_at = 5500)
+            execute function halt()";
+    database.run(halt).await;
     let mut process = Process::start(countersign(folder.path(), &MIGRATE));
     process.said("copying into an empty database").await;
+    let asleep =
+        "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+    until("rows are copied", async || !database.run(asleep).await.is_empty()).await;
     process.kill();
+    let go_on = "select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and wait_event = 'PgSleep';
+        drop function halt cascade";
+    database.run(go_on).await;
+    let copied = "select copied_rows from storage_transfer where table_name = 'message_history'";
+    assert_eq!(database.run(copied).await, ["5000"], "one batch came, the second did not");
     let refused = process::run(folder.path(), &["serve", "--config", "config.toml"]).await;
     assert!(refused.stderr.contains("run `countersign migrate-storage` again"), "{}", refused.stderr);
 
     let ended = migrate(&folder).await;
     assert!(ended.status.success(), "{}", ended.stderr);
     assert!(ended.stderr.contains("going on where the last run stopped"), "{}", ended.stderr);
-    assert!(ended.stdout.contains("message_history            15000"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("message_history             6000"), "{}", ended.stdout);
     stop(folder.serve().await).await;
 }
 
