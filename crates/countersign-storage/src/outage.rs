@@ -75,12 +75,12 @@ impl OutageReason {
 
     /// How long nothing may have failed until it counts as over.
     fn quiet(self) -> Duration {
-        match self {
-            Self::ReadOnly | Self::Full => QUIET_WHILE_READABLE,
-            Self::Unreachable | Self::Refused | Self::Crowded | Self::Slow | Self::Busy | Self::Broken => {
-                QUIET
-            }
-        }
+        if self == Self::Full { QUIET_WHEN_FULL } else { QUIET }
+    }
+
+    /// Whether reading goes on all the while.
+    fn is_readable(self) -> bool {
+        matches!(self, Self::ReadOnly | Self::Full)
     }
 }
 
@@ -90,9 +90,9 @@ impl fmt::Display for OutageReason {
     }
 }
 
-/// How long nothing may have failed until an outage counts as over: longer where reading goes on all the while.
+/// How long nothing may have failed until an outage counts as over: longer where a write may find space by luck.
 const QUIET: Duration = Duration::from_secs(3);
-const QUIET_WHILE_READABLE: Duration = Duration::from_secs(30);
+const QUIET_WHEN_FULL: Duration = Duration::from_secs(30);
 
 /// How long a write that failed for lack of space is remembered.
 const FULL_REMEMBERED: Duration = Duration::from_secs(10);
@@ -112,17 +112,41 @@ struct Trouble {
     since: Instant,
     latest: Instant,
     quiet: Duration,
+    /// Whether reading goes on all the while, so that only a write can tell that it is over.
+    is_readable: bool,
     failures: u64,
-    told: Vec<&'static str>,
+    told: Vec<Option<OutageReason>>,
+}
+
+impl Trouble {
+    fn new(now: Instant) -> Self {
+        Self { since: now, latest: now, quiet: QUIET, is_readable: false, failures: 0, told: Vec::new() }
+    }
+}
+
+/// What shows that the database works.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    Read,
+    Write,
 }
 
 impl Condition {
-    /// An operation was carried out.
-    pub(crate) fn works(&self) {
+    /// Something was read.
+    pub(crate) fn reads(&self) {
+        self.works(Proof::Read);
+    }
+
+    /// Something was written, and committed.
+    pub(crate) fn writes(&self) {
+        self.works(Proof::Write);
+    }
+
+    fn works(&self, proof: Proof) {
         if !self.in_trouble.load(Ordering::Relaxed) {
             return;
         }
-        if let Some(trouble) = self.end(Instant::now()) {
+        if let Some(trouble) = self.end(proof, Instant::now()) {
             tracing::info!(
                 failures = trouble.failures,
                 "The database works again, after {} s",
@@ -137,7 +161,7 @@ impl Condition {
         if reason == OutageReason::Full {
             *self.full_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         }
-        if !self.begin(reason.as_str(), reason.quiet(), now) {
+        if !self.begin(Some(reason), now) {
             return;
         }
         if reason.may_pass() {
@@ -152,7 +176,7 @@ impl Condition {
 
     /// An operation found no place in the queue.
     pub(crate) fn overflows(&self) {
-        if self.begin("overflow", QUIET, Instant::now()) {
+        if self.begin(None, Instant::now()) {
             tracing::warn!(
                 "More operations wait for the database than storage.queue_capacity allows; some requests get 503"
             );
@@ -166,26 +190,29 @@ impl Condition {
         full_at.is_some_and(|at| at.elapsed() < FULL_REMEMBERED)
     }
 
-    /// Whether this is news.
-    fn begin(&self, what: &'static str, quiet: Duration, now: Instant) -> bool {
+    /// Whether this is news. Without a reason, the queue is full.
+    fn begin(&self, reason: Option<OutageReason>, now: Instant) -> bool {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         self.in_trouble.store(true, Ordering::Relaxed);
-        let new = || Trouble { since: now, latest: now, quiet, failures: 0, told: Vec::new() };
-        let trouble = trouble.get_or_insert_with(new);
+        let trouble = trouble.get_or_insert_with(|| Trouble::new(now));
         trouble.latest = now;
-        trouble.quiet = trouble.quiet.max(quiet);
         trouble.failures += 1;
-        let is_news = !trouble.told.contains(&what);
+        trouble.quiet = trouble.quiet.max(reason.map_or(QUIET, OutageReason::quiet));
+        trouble.is_readable |= reason.is_some_and(OutageReason::is_readable);
+        let is_news = !trouble.told.contains(&reason);
         if is_news {
-            trouble.told.push(what);
+            trouble.told.push(reason);
         }
         is_news
     }
 
     /// What is over, if something is: operations that were under way may still fail for a while.
-    fn end(&self, now: Instant) -> Option<Trouble> {
+    fn end(&self, proof: Proof, now: Instant) -> Option<Trouble> {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let over = trouble.take_if(|trouble| trouble.quiet <= now.duration_since(trouble.latest))?;
+        let over = trouble.take_if(|trouble| {
+            let tells = proof == Proof::Write || !trouble.is_readable;
+            tells && trouble.quiet <= now.duration_since(trouble.latest)
+        })?;
         self.in_trouble.store(false, Ordering::Relaxed);
         Some(over)
     }
@@ -195,25 +222,39 @@ impl Condition {
 mod tests {
     use super::*;
 
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
     #[test]
     fn each_reason_is_told_once_and_the_end_once() {
-        let condition = Condition::default();
-        let start = Instant::now();
-        let after = |seconds| start + Duration::from_secs(seconds);
-        assert!(condition.end(start).is_none(), "nothing began");
-        let begin = |what, seconds| condition.begin(what, QUIET, after(seconds));
-        assert!(begin("unreachable", 0));
-        assert!(!begin("unreachable", 1));
-        assert!(begin("slow", 2));
-        assert!(!begin("unreachable", 3));
-        assert!(condition.end(after(4)).is_none(), "one failed a second ago");
-        let over = condition.end(after(6)).unwrap();
-        assert_eq!((over.failures, over.latest - over.since), (4, Duration::from_secs(3)));
-        assert!(condition.end(after(7)).is_none(), "told once");
-        assert!(begin("unreachable", 8), "the next time is news again");
-        assert!(condition.begin("full", QUIET_WHILE_READABLE, after(9)));
-        assert!(condition.end(after(20)).is_none(), "reading goes on while nothing can be written");
-        assert!(condition.end(after(40)).is_some());
+        let (condition, start) = (Condition::default(), Instant::now());
+        let begin = |reason, after| condition.begin(reason, start + seconds(after));
+        let end = |after| condition.end(Proof::Read, start + seconds(after));
+        let (unreachable, slow) = (Some(OutageReason::Unreachable), Some(OutageReason::Slow));
+        assert!(end(0).is_none(), "nothing began");
+        assert!(begin(unreachable, 0));
+        assert!(!begin(unreachable, 1));
+        assert!(begin(slow, 2));
+        assert!(begin(None, 2), "the queue overflows");
+        assert!(!begin(unreachable, 3));
+        assert!(end(4).is_none(), "one failed a second ago");
+        let over = end(6).unwrap();
+        assert_eq!((over.failures, over.latest - over.since), (5, seconds(3)));
+        assert!(end(7).is_none(), "told once");
+        assert!(begin(unreachable, 8), "the next time is news again");
+    }
+
+    #[test]
+    fn reading_proves_nothing_where_it_never_stopped() {
+        let (condition, start) = (Condition::default(), Instant::now());
+        let end = |proof, after| condition.end(proof, start + seconds(after));
+        assert!(condition.begin(Some(OutageReason::ReadOnly), start));
+        assert!(end(Proof::Read, 100).is_none());
+        assert!(end(Proof::Write, 4).is_some());
+        assert!(condition.begin(Some(OutageReason::Full), start));
+        assert!(end(Proof::Write, 4).is_none(), "one may find space by luck");
+        assert!(end(Proof::Write, 31).is_some());
     }
 
     #[test]

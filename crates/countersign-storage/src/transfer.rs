@@ -221,10 +221,9 @@ async fn check(
     watch: &mut impl FnMut(Event),
 ) -> Result<(), TransferError> {
     let report = |rows| Event::Progress { phase: Phase::Checking, table: table.name, rows, of: sent.rows() };
-    watch(report(0));
     let arrived = target
         .tally(table, |rows| {
-            if rows.is_multiple_of(batch.get() as u64) {
+            if rows.is_multiple_of(batch.get() as u64) && rows < sent.rows() {
                 watch(report(rows));
             }
         })

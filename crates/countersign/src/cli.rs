@@ -4,6 +4,7 @@ mod client;
 mod config;
 mod dev;
 mod migrate;
+mod migrate_storage;
 mod registration_token;
 mod serve;
 
@@ -29,6 +30,8 @@ enum Command {
     Serve(ConfigArgs),
     /// Brings the tables of the database up to date: for PostgreSQL with `storage.migrate = "manual"`.
     Migrate(ConfigArgs),
+    /// Moves everything from SQLite into the PostgreSQL database that the configuration names. Stop the node first.
+    MigrateStorage(migrate_storage::MigrateStorageArgs),
     /// Makes, lists and deletes tokens that let people register, beside a running node or without one.
     RegistrationToken(registration_token::RegistrationTokenArgs),
     /// Shows and checks configuration.
@@ -56,6 +59,7 @@ impl Cli {
             Command::Dev(args) => dev::run(args),
             Command::Serve(args) => serve::run(&args),
             Command::Migrate(args) => migrate::run(&args),
+            Command::MigrateStorage(args) => migrate_storage::run(&args),
             Command::RegistrationToken(args) => registration_token::run(args),
             Command::Config(command) => config::run(command),
             Command::Client(args) => client::run(args),

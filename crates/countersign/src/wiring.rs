@@ -5,6 +5,7 @@ mod callers;
 mod database;
 mod desk;
 mod settings;
+mod transfer;
 mod transports;
 
 use std::{path::Path, sync::Arc};
@@ -30,7 +31,11 @@ use self::{
     },
     transports::{email_transport, sms_gateway},
 };
-pub use self::{database::migrate, desk::Desk};
+pub use self::{
+    database::migrate,
+    desk::Desk,
+    transfer::{Beginning, Event, Phase, Transferred, transfer},
+};
 use crate::{
     config::Config,
     http::{AppParts, AppState, Shield},

@@ -89,7 +89,7 @@ impl Connection {
             Err(Failure::no_connection(OutageReason::Slow, NoConnection::AnswerTimeout))
         });
         match &outcome {
-            Ok(_) => self.condition.works(),
+            Ok(_) => self.condition.reads(),
             Err(failure) if failure.is_transient() => {}
             Err(failure) => {
                 if let Some(reason) = failure.outage() {
@@ -208,6 +208,7 @@ impl Transaction {
         let mut replies = self.run_all(queries).await?;
         replies.pop();
         self.state = State::Over;
+        self.connection.condition.writes();
         Ok(replies)
     }
 

@@ -93,12 +93,16 @@ impl Connect for Servers {
 
 /// The names in a URL. The driver takes `?host=a,b` for one name with a comma in it, unlike libpq.
 fn hosts(config: &Config) -> Vec<Host> {
-    let split = |host: &Host| match host {
-        Host::Tcp(names) => names.split(',').map(|name| Host::Tcp(name.to_owned())).collect(),
-        Host::Unix(folders) => match folders.to_str() {
-            Some(folders) => folders.split(',').map(|folder| Host::Unix(folder.into())).collect(),
-            None => vec![host.clone()],
-        },
+    let one = |name: &str| match name.starts_with('/') {
+        true => Host::Unix(name.into()),
+        false => Host::Tcp(name.to_owned()),
+    };
+    let split = |host: &Host| {
+        let names = match host {
+            Host::Tcp(names) => Some(names.as_str()),
+            Host::Unix(folders) => folders.to_str(),
+        };
+        names.map_or_else(|| vec![host.clone()], |names| names.split(',').map(one).collect())
     };
     config.get_hosts().iter().flat_map(split).collect()
 }
@@ -152,9 +156,9 @@ mod tests {
         let both = servers(url);
         assert_eq!(both.each, [alone("one:1", "127.0.0.1"), alone("two:2", "127.0.0.2")]);
         assert_eq!(both.patience(), Duration::from_secs(4));
-        let sockets = servers("postgres:///base?host=/one,/two&user=me");
-        let socket = |folder| format!("postgres:///base?host={folder}&user=me").parse::<Config>().unwrap();
-        assert_eq!(sockets.each, [socket("/one"), socket("/two")]);
+        let mixed = servers("postgres:///base?host=/one,two,/three&user=me");
+        let one = |host| format!("postgres:///base?host={host}&user=me").parse::<Config>().unwrap();
+        assert_eq!(mixed.each, [one("/one"), one("two"), one("/three")]);
         let names = servers("postgres://me@/base?host=a,b&port=1,2");
         let name = |name, port| format!("postgres://me@{name}:{port}/base").parse::<Config>().unwrap();
         assert_eq!(names.each, [name("a", 1), name("b", 2)]);

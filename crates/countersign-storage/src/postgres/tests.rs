@@ -222,7 +222,37 @@ async fn broken_connections_are_told_and_made_anew() {
 async fn unreachable_database_is_told_as_such() {
     let nowhere = PostgresSettings::new("postgres:///countersign?host=/nowhere&user=postgres");
     let error = PostgresStorage::open(nowhere).await.unwrap_err();
-    assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
+    assert_eq!(error.to_string(), "the database can't be reached");
+    let database = TestDatabase::create().await;
+    let unknown = PostgresSettings::new(database.url().replacen("/test_", "/no_test_", 1));
+    let error = PostgresStorage::open(unknown).await.unwrap_err();
+    assert_eq!(error.to_string(), "the database refuses this node");
+}
+
+#[tokio::test]
+async fn server_that_never_answers_does_not_keep_us_from_the_next() {
+    let database = TestDatabase::create().await;
+    // It takes connections, as the system does for a program that stands still.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = mute.local_addr().unwrap().port();
+    let url = database.url().replacen("?host=", &format!("?port={port},5432&host=127.0.0.1,"), 1);
+    let timeout = Duration::from_millis(200);
+    let settings = PostgresSettings { url, statement_timeout: timeout, ..database.settings() };
+    let storage = PostgresStorage::open(settings).await.unwrap();
+    sending(&storage, &alice(), NOW).await;
+    storage.close().await;
+}
+
+#[tokio::test]
+async fn database_that_only_reads_is_told_as_such() {
+    let database = TestDatabase::create().await;
+    let storage = database.open().await;
+    sending(&storage, &alice(), NOW).await;
+    let name = database.run("select current_database()").await.remove(0);
+    database.run(&format!("alter database {name} set default_transaction_read_only = on")).await;
+    let new = PostgresStorage::open(database.settings()).await.unwrap_err();
+    assert_eq!(new.to_string(), "the database can only be read");
+    storage.close().await;
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ impl Readers {
             let outcome = catch_unwind(AssertUnwindSafe(|| operation(connection)));
             let outcome = outcome.unwrap_or_else(|payload| Err(Failure::panicked(payload)));
             match outcome.as_ref().map_err(|failure| (failure, failure.outage())) {
-                Ok(_) => condition.works(),
+                Ok(_) => condition.reads(),
                 Err((failure, Some(reason))) => condition.fails(reason, failure),
                 Err((_, None)) => {}
             }

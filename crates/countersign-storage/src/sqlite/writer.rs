@@ -190,7 +190,7 @@ impl WriterThread {
             TransactionFailed::from(failure)
         });
         if failed.is_none() {
-            self.condition.works();
+            self.condition.writes();
         }
         for job in batch.drain(..) {
             job.answer(failed.as_ref());

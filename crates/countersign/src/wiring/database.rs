@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use countersign_service::OutboxWakeup;
 use countersign_storage::{
     Storage,
@@ -68,9 +68,8 @@ impl Database {
 /// When the database can't be reached, or its tables are newer than those of this version.
 pub async fn migrate(config: &Config) -> Result<()> {
     match &config.storage.url {
-        StorageUrl::Sqlite(_) => bail!(
-            "storage.url: names an SQLite database, which a node brings up to date when it opens it; there is nothing to do"
-        ),
+        // Whatever opens it does so.
+        StorageUrl::Sqlite(path) => open_sqlite(config, path).map(drop),
         StorageUrl::Postgres(url) => PostgresStorage::migrate(&postgres_settings(config, url)?)
             .await
             .with_context(|| format!("storage.url: can't migrate {url}")),
@@ -86,7 +85,8 @@ fn open_sqlite(config: &Config, path: &Path) -> Result<SqliteStorage> {
     SqliteStorage::open(settings).with_context(|| format!("storage.url: can't open {}", path.display()))
 }
 
-fn postgres_settings(config: &Config, url: &PostgresUrl) -> Result<PostgresSettings> {
+/// How the configuration wants that database treated.
+pub(super) fn postgres_settings(config: &Config, url: &PostgresUrl) -> Result<PostgresSettings> {
     let storage = &config.storage;
     let ca_pem = match &storage.ca_file {
         Some(path) => Some(std::fs::read(path).with_context(|| format!("storage.ca_file = {path:?}"))?),

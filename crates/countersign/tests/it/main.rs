@@ -15,6 +15,7 @@ mod health;
 mod limits;
 mod login;
 mod logout;
+mod migrate_storage;
 mod nodes;
 mod packaging;
 mod notices;

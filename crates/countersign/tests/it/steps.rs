@@ -20,7 +20,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often the database is looked at while something has to happen there.
-const GLANCE: Duration = Duration::from_millis(5);
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// Counts the messages that a worker holds.
 const LEASED: &str = "select count(*) from outbox where lease_id is not null";

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     assert_quiet,
-    cluster::Server,
-    load::{ask, assert_all_delivered, until_accepted, until_not_ready, until_ready, until_refused},
+    cluster::{Hog, Server},
+    load::{Answer, ask, assert_all_delivered, until_accepted, until_not_ready, until_ready, until_refused},
     quick_folder,
 };
 use crate::process::{SmtpServer, until};
@@ -27,7 +27,7 @@ async fn nodes_outlive_a_storm_of_connections() {
     until("others have all connections", async || {
         hogs.extend((0..20).map(|_| server.hog("countersign")));
         server.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'countersign'");
-        hogs.retain_mut(super::cluster::Hog::is_held);
+        hogs.retain_mut(Hog::is_held);
         let free = "select 17 - count(*) from pg_stat_activity where application_name = 'hog'";
         server.sql(free) == "0"
     })
@@ -41,9 +41,7 @@ async fn nodes_outlive_a_storm_of_connections() {
         until_ready(node).await;
     }
     let meanwhile = until_accepted(&second, "meanwhile@example.com").await;
-    assert!(
-        matches!(ask(&first, "before@example.com").await, super::load::Answer::Accepted(known) if known == sid)
-    );
+    assert!(matches!(ask(&first, "before@example.com").await, Answer::Accepted(known) if known == sid));
     first.drained().await;
     let accepted = [("before@example.com".to_owned(), sid), ("meanwhile@example.com".to_owned(), meanwhile)];
     assert_all_delivered(&accepted.into(), &mail);

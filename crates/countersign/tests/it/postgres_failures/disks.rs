@@ -35,7 +35,7 @@ async fn postgresqls_disk_may_be_full_or_slow() {
     load.accepts(50).await;
 
     disk.slow_down();
-    load.refuses(20).await;
+    load.refuses(CLIENTS).await;
     until_not_ready(&node, "the database did not answer in time").await;
     disk.speed_up();
     until_ready(&node).await;

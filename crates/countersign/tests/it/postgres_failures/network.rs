@@ -12,18 +12,20 @@ use super::{
 };
 use crate::process::SmtpServer;
 
+/// The database and the folder with the socket in `postgres:///NAME?host=FOLDER&user=…`.
+fn name_and_folder(url: &str) -> (&str, &str) {
+    let parts = url.strip_prefix("postgres:///").and_then(|rest| rest.split_once("?host="));
+    let (name, rest) = parts.unwrap_or_else(|| panic!("{url} names no socket"));
+    (name, rest.split('&').next().expect("a split has a first part"))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_cut_off_says_so_while_the_other_goes_on() {
     let (database, mail) = tokio::join!(TestDatabase::create(), SmtpServer::start_busy(Duration::ZERO));
     let direct_url = database.url();
-    let (_, socket_folder) = direct_url.split_once("host=").expect("a socket's folder");
-    let socket_folder = socket_folder.split('&').next().expect("a split has a first part");
+    let (name, socket_folder) = name_and_folder(&direct_url);
     let proxy = Proxy::start(socket_folder).await;
-    let name = direct_url.rsplit('/').next().expect("a path").split('?').next().expect("a name");
-    let name =
-        direct_url.strip_prefix("postgres:///").map_or(name, |rest| rest.split('?').next().expect("a name"));
     let url = format!("postgres://postgres@127.0.0.1:{}/{name}", proxy.port);
-
     let cut_folder = quick_folder(&url, "statement_timeout = \"500ms\"", &mail);
     let whole_folder = quick_folder(&direct_url, "", &mail);
     whole_folder.take_master_key_of(&cut_folder);

@@ -11,28 +11,31 @@ use super::{
 };
 use crate::process::{self, SmtpServer};
 
-/// Makes an authority and a certificate for 127.0.0.1 from it in this folder; answers the authority's certificate.
-fn write_certificate(folder: &Path) -> String {
-    let ca_key = KeyPair::generate().unwrap();
-    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+/// Makes an authority and a certificate for 127.0.0.1 from it: the authority's certificate, the server's, and its key.
+fn make_certificate() -> Result<[String; 3], rcgen::Error> {
+    let ca_key = KeyPair::generate()?;
+    let mut ca = CertificateParams::new(Vec::new())?;
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca_certificate = ca.self_signed(&ca_key).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let certificate = certificate.signed_by(&key, &Issuer::from_params(&ca, &ca_key)).unwrap();
-    for (name, text) in [("server.crt", certificate.pem()), ("server.key", key.serialize_pem())] {
-        let path = folder.join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        give_to_owner(&path);
-    }
-    ca_certificate.pem()
+    let ca_certificate = ca.self_signed(&ca_key)?;
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
+    let certificate = certificate.signed_by(&key, &Issuer::from_params(&ca, &ca_key))?;
+    Ok([ca_certificate.pem(), certificate.pem(), key.serialize_pem()])
+}
+
+/// Writes a file that only the server's user may read, as the server insists.
+fn write_for_owner(path: &Path, text: &str) {
+    fs::write(path, text).expect("writable");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("ours");
+    give_to_owner(path);
 }
 
 #[tokio::test]
 async fn the_servers_certificate_is_checked() {
     let folder = folder();
-    let ca = write_certificate(folder.path());
+    let [ca, certificate, key] = make_certificate().unwrap();
+    write_for_owner(&folder.path().join("server.crt"), &certificate);
+    write_for_owner(&folder.path().join("server.key"), &key);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (server, mail) =
         tokio::join!(Server::start_with_tls(folder, port), SmtpServer::start_busy(Duration::ZERO));
@@ -48,8 +51,8 @@ async fn the_servers_certificate_is_checked() {
     assert_eq!(server.sql(encrypted), "t");
     drop(node);
 
-    let other = tempfile::tempdir().unwrap();
-    fs::write(nodes.path().join("ca.pem"), write_certificate(other.path())).unwrap();
+    let [other_ca, ..] = make_certificate().unwrap();
+    fs::write(nodes.path().join("ca.pem"), other_ca).unwrap();
     let refused = process::run(nodes.path(), &["serve", "--config", "config.toml"]).await;
     assert_eq!(refused.status.code(), Some(1), "{}", refused.stderr);
     let words = ["storage.url: can't open", "the database can't be reached", "certificate"];
