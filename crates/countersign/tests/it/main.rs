@@ -9,6 +9,7 @@ mod dart_client;
 mod deactivate;
 mod dev;
 mod error_table;
+mod examples;
 mod fallback;
 mod first_light;
 mod health;
