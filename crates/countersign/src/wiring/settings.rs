@@ -95,7 +95,8 @@ pub(super) fn http_settings(config: &Config) -> HttpSettings {
         registration,
         terms: terms(config),
         offers: offers(config),
-        well_known: config.well_known.enabled.then(|| WellKnown {
+        // Beside a homeserver, the homeserver says where clients find it.
+        well_known: (config.well_known.enabled && config.sidecar.is_none()).then(|| WellKnown {
             base_url: config.server.public_url.to_string(),
             identity_server_url: config.well_known.identity_server_url.as_ref().map(ToString::to_string),
         }),
