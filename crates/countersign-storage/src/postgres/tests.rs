@@ -2,7 +2,7 @@
 
 mod cluster;
 
-use std::{sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use countersign_core::Medium;
 use tokio::sync::mpsc;
@@ -49,6 +49,43 @@ async fn open_nodes(settings: &PostgresSettings) -> [Arc<dyn Storage>; 3] {
 
 fn is_schema(error: &StorageError, found: i64) -> bool {
     matches!(error, StorageError::Schema { found: number, .. } if *number == found)
+}
+
+#[tokio::test]
+async fn every_statement_prepares() {
+    let database = Database::create().await;
+    database.open().await.close().await;
+    let mut prepared = 0;
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/postgres")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_owned();
+            if path.is_dir() && name != "tests" {
+                folders.push(path);
+            } else if path.is_file() && name != "tests.rs" {
+                for sql in statements(&fs::read_to_string(&path).unwrap()) {
+                    let outcome = database.prepare(&sql).await;
+                    assert!(outcome.is_ok(), "{}: {sql}: {:?}", path.display(), outcome.err());
+                    prepared += 1;
+                }
+            }
+        }
+    }
+    assert!(prepared > 90, "only {prepared} statements were found");
+}
+
+/// String literals that begin like a statement, and those that say which sessions are selected.
+fn statements(source: &str) -> impl Iterator<Item = String> {
+    source.split('"').skip(1).step_by(2).filter_map(|literal| {
+        let is_statement = ["select ", "insert ", "update ", "delete ", "with "]
+            .iter()
+            .any(|verb| literal.starts_with(verb));
+        match literal.strip_prefix("where ") {
+            Some(which) => Some(format!("select * from validation_sessions where {which}")),
+            None => is_statement.then(|| literal.to_owned()),
+        }
+    })
 }
 
 #[tokio::test]
