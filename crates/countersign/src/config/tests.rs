@@ -171,6 +171,7 @@ fn every_example_value_is_accepted() {
     let expected = [
         "storage.ca_file",
         "keys.master_key_file",
+        "sidecar.ca_file",
         "email.smtp.ca_file",
         "templates.folder",
         "templates.pages_folder",
@@ -186,7 +187,7 @@ fn a_misspelt_key_is_pointed_at_with_the_names_that_are_known() {
         error.contains("countersign.toml:11:1: registration.enabeld: unknown field `enabeld`"),
         "{error}"
     );
-    assert!(error.contains("expected `enabled` or `flows`"), "{error}");
+    assert!(error.contains("expected one of `enabled`, `flows`"), "{error}");
     assert!(error.ends_with("\n   |\n11 | enabeld = true\n   | ^^^^^^^"), "{error}");
 }
 
