@@ -1,5 +1,6 @@
 //! `[registration]`: whether and how people make accounts.
 
+use countersign_core::Medium;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, error::Problems};
