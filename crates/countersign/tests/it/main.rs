@@ -7,6 +7,7 @@ mod cli_client;
 mod crash;
 mod dart_client;
 mod deactivate;
+mod delegation;
 mod dev;
 mod error_table;
 mod examples;
