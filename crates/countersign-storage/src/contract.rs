@@ -177,6 +177,8 @@ macro_rules! contract_tests_of_nodes {
                 everything_at_once_ends_well);
             cases!($open, accounts_on_nodes:
                 one_last_use_over_all_nodes
+                refreshes_over_all_nodes_leave_one_good_pair
+                password_changes_over_all_nodes_have_one_effect
                 everything_about_one_account_at_once_ends_well);
         }
     };
