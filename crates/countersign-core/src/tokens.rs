@@ -119,6 +119,13 @@ pub enum SubmittedToken {
 }
 
 impl SubmittedToken {
+    /// The text as it was handed in.
+    pub fn expose(&self) -> &str {
+        match self {
+            Self::Code(text) | Self::Link(text) => text,
+        }
+    }
+
     /// Tells a code from a link token.
     ///
     /// # Errors
@@ -171,6 +178,7 @@ mod tests {
                 key.not_me_token(&sid, &NONCE).expose(),
                 "BHtfy8RVPN-Gddvq_Ar3Fw934ig_ZzTtHCMpkLcSMHs"
             );
+            assert_eq!(*key.delegate_secret(&sid, &NONCE), "LNiy5awMXDYqeONwlXs0aq3e4ZinLHh-4R-b4EoVUS8");
             for (generation, code) in [(1, "377245"), (2, "105020"), (3, "012487"), (14_865, "000098")] {
                 assert_eq!(key.typed_code(&sid, &NONCE, CodeGeneration(generation)).expose(), code);
             }

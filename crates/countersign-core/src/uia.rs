@@ -163,7 +163,7 @@ pub struct UiaSession {
     pub expires_at: Timestamp,
     /// The account that it made. It makes one.
     pub registered: Option<Localpart>,
-    /// The account whose password was given.
+    /// The account that it proved to speak for, where no access token began it.
     pub proven: Option<Localpart>,
     /// The validation session that proved an e-mail address.
     pub email_sid: Option<SessionId>,
@@ -326,6 +326,13 @@ impl UiaSession {
         Self { finished_at: Some(self.finished_at.unwrap_or(now)), ..self.clone() }
     }
 
+    /// The same, where that was done to an existing account.
+    #[must_use]
+    pub fn finish_for(&self, localpart: &Localpart, now: Timestamp) -> Self {
+        let proven = self.localpart.is_none().then(|| localpart.clone());
+        Self { proven, ..self.finish(now) }
+    }
+
     /// The validation sessions that its stages count on.
     pub fn sids(&self) -> Vec<SessionId> {
         self.email_sid.into_iter().chain(self.msisdn_sid).collect()
@@ -415,6 +422,10 @@ mod tests {
     fn an_effect_takes_place_once() {
         let finished = session().finish(NOW);
         assert_eq!(finished.finish(NOW.after(Duration::from_secs(1))), finished);
+        let [alice, bob] = ["alice", "bob"].map(|name| Localpart::from_stored(name.to_owned()));
+        assert_eq!(finished.finish_for(&alice, NOW).proven, Some(alice.clone()));
+        let owned = UiaSession { localpart: Some(bob.clone()), ..session() }.finish_for(&bob, NOW);
+        assert_eq!((owned.proven, owned.finished_at), (None, Some(NOW)));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(crate) mod test_data;
 
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 pub use self::{
     consume::{AddDecision, AddRefusal, AddThreepid},
     end::{NotMe, NotMeDecision},
@@ -175,6 +177,12 @@ impl ValidationSession {
     /// The token in the "this wasn't me" links of its mails. `None` once its key was taken out of the key file.
     pub fn not_me_token(&self, keyring: &Keyring) -> Option<NotMeToken> {
         keyring.find_token_key(&self.token_key_id).map(|key| key.not_me_token(&self.sid, &self.nonce))
+    }
+
+    /// The client secret of the session that another service has for it. `None` once its key was taken out of the key
+    /// file.
+    pub fn delegate_secret(&self, keyring: &Keyring) -> Option<Zeroizing<String>> {
+        keyring.find_token_key(&self.token_key_id).map(|key| key.delegate_secret(&self.sid, &self.nonce))
     }
 
     /// Its latest code, whether or not that still lives. `None` once its key was taken out of the key file.

@@ -5,6 +5,7 @@
 
 pub mod email;
 pub mod homeserver;
+pub mod identity_server;
 pub mod inbox;
 mod markup;
 mod outcome;

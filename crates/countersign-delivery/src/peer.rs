@@ -76,8 +76,7 @@ pub(crate) struct Answer {
 /// The parts of an error's body that decide something.
 #[derive(Default, Deserialize)]
 pub(crate) struct Refusal {
-    #[expect(dead_code, reason = "without one, it is no error of the protocol")]
-    errcode: String,
+    pub(crate) errcode: String,
     #[serde(default)]
     pub(crate) soft_logout: bool,
     #[serde(default)]
@@ -117,6 +116,18 @@ impl Peer {
 
     pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> Result<Answer, PeerError> {
         send(self.client.get(format!("{}{path}", self.base)), token).await
+    }
+
+    pub(crate) async fn get_with_query(
+        &self,
+        path: &str,
+        token: Option<&str>,
+        query: &[(&str, &str)],
+    ) -> Result<Answer, PeerError> {
+        let mut url =
+            Url::parse(&format!("{}{path}", self.base)).expect("a base that was parsed, and a path");
+        url.query_pairs_mut().extend_pairs(query);
+        send(self.client.get(url), token).await
     }
 
     pub(crate) async fn post(

@@ -6,10 +6,11 @@ use countersign_core::{
     AccountHome, AccountThreepid, AddRefusal, AddThreepid, ClientSecret, Clock, Keyring, Localpart, Medium,
     NoticeDraft, OpenError, Random, SealedColumn, SessionId, ThirdPartyIdentifier, Timestamp, UiaTargetHash,
 };
+use countersign_delivery::PeerError;
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
 
-use crate::{Notices, RequestContext};
+use crate::{Delegate, Notices, RequestContext, delegate::FindSessionError};
 
 /// The addresses of accounts. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +20,7 @@ pub struct AccountThreepids {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     notices: Notices,
+    delegate: Delegate,
     home: AccountHome,
 }
 
@@ -59,12 +61,24 @@ pub enum AddThreepidError {
     /// A stored value can't be read.
     #[error("the session's address does not open")]
     Sealed(#[source] OpenError),
+    /// Another service proves the address, and gave no answer that can be used.
+    #[error("the identity service can't say whether the address is proven")]
+    Unreachable(#[source] PeerError),
     /// An address that is to be told can't be read.
     #[error(transparent)]
     Notices(ThreepidsError),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+impl From<FindSessionError> for AddThreepidError {
+    fn from(error: FindSessionError) -> Self {
+        match error {
+            FindSessionError::Unreachable(cause) => Self::Unreachable(cause),
+            FindSessionError::Storage(cause) => Self::Storage(cause),
+        }
+    }
 }
 
 impl AccountThreepids {
@@ -75,9 +89,10 @@ impl AccountThreepids {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         notices: Notices,
+        delegate: Delegate,
         home: AccountHome,
     ) -> Self {
-        Self { storage, keyring, clock, random, notices, home }
+        Self { storage, keyring, clock, random, notices, delegate, home }
     }
 
     /// The addresses of an account, in the order in which they came.
@@ -111,7 +126,9 @@ impl AccountThreepids {
         context: &RequestContext,
     ) -> Result<(), AddThreepidError> {
         let sid = sid.ok_or(AddThreepidError::AuthFailed)?;
-        let session = self.storage.find_session(sid).await?.ok_or(AddThreepidError::AuthFailed)?;
+        let client_secret_hash = self.keyring.client_secret_hash(client_secret);
+        let session = self.delegate.find_session(sid, &client_secret_hash).await?;
+        let session = session.ok_or(AddThreepidError::AuthFailed)?;
         let sealer = self.keyring.sealer();
         let address = sealer
             .open(SealedColumn::SessionAddress, session.sid.as_bytes(), &session.sealed_address)
@@ -119,7 +136,7 @@ impl AccountThreepids {
         let row_id = session.address_hash.as_bytes();
         let add = AddThreepid {
             sid,
-            client_secret_hash: self.keyring.client_secret_hash(client_secret),
+            client_secret_hash,
             localpart: localpart.clone(),
             sealed_address: sealer.seal(
                 SealedColumn::AccountThreepidAddress,

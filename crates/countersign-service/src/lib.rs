@@ -7,6 +7,7 @@ mod accounts;
 mod callers;
 mod confirmations;
 mod context;
+mod delegate;
 mod health;
 mod janitor;
 mod keys;
@@ -38,6 +39,7 @@ pub use self::{
         ConfirmError, Confirmations, Next, NotMeError, NotMePage, Page, PageState, SidInNextLink,
     },
     context::RequestContext,
+    delegate::{Delegate, DelegateSettings},
     health::{Health, NotReady, Readiness},
     janitor::Janitor,
     keys::{KeyringError, open_keyring},

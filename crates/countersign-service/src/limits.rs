@@ -95,6 +95,22 @@ impl Limits {
             .collect()
     }
 
+    /// What a wrong token costs that another service compares, for an address from a network.
+    pub(crate) fn wrong_token(
+        &self,
+        keyring: &Keyring,
+        address: AddressHash,
+        network: ClientNetwork,
+    ) -> Vec<Charge> {
+        [
+            charge(BudgetKind::AddressMisses, address.into(), self.misses_per_address),
+            charge(BudgetKind::NetworkMisses, network_subject(keyring, network), self.misses_per_network),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
     /// What a wrong password costs, for an account as it was named, from a network. That many come from one network;
     /// more may come from all, so that one alone can't close an account for its owner.
     pub(crate) fn wrong_password(

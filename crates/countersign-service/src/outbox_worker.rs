@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{MessageWriter, OutboxWakeup, message_writer::Written};
+use crate::{Delegate, MessageWriter, OutboxWakeup, message_writer::Written};
 
 /// The waits before a failed database is asked again: doubled from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -42,6 +42,7 @@ struct Shared {
 enum Transport {
     Email(Arc<dyn EmailTransport>),
     Sms(Arc<dyn SmsGateway>),
+    Delegate(Medium, Delegate),
 }
 
 impl Transport {
@@ -49,6 +50,7 @@ impl Transport {
         match self {
             Self::Email(_) => Medium::Email,
             Self::Sms(_) => Medium::Msisdn,
+            Self::Delegate(medium, _) => *medium,
         }
     }
 }
@@ -95,6 +97,11 @@ impl OutboxWorker {
     /// A worker for SMS.
     pub fn for_sms(parts: WorkerParts, gateway: Arc<dyn SmsGateway>) -> Self {
         Self::new(parts, Transport::Sms(gateway))
+    }
+
+    /// A worker for a medium whose addresses another service proves, which sends its own messages.
+    pub fn for_delegate(parts: WorkerParts, medium: Medium, delegate: Delegate) -> Self {
+        Self::new(parts, Transport::Delegate(medium, delegate))
     }
 
     fn new(parts: WorkerParts, transport: Transport) -> Self {
@@ -205,10 +212,7 @@ async fn pause(duration: Duration, shutdown: &CancellationToken) {
 /// Writes one message, tries to send it, and records what became of it.
 async fn send(shared: Arc<Shared>, lease_id: LeaseId, leased: LeasedMessage, _slot: OwnedSemaphorePermit) {
     let began = Instant::now();
-    let result = match shared.writer.write(&leased, shared.clock.now()) {
-        Ok(written) => shared.attempt(&written).await.map_err(Failure::Send),
-        Err(error) => Err(Failure::Write(error)),
-    };
+    let result = shared.attempt(&leased).await;
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let message = &leased.message;
     let verdict = match result {
@@ -253,22 +257,31 @@ enum Failure {
 
 impl Shared {
     /// One try, bounded in time.
-    async fn attempt(&self, written: &Written) -> Result<String, SendError> {
-        let sending = async {
-            match (&self.transport, written) {
-                (Transport::Email(transport), Written::Email(message)) => transport.send(message).await,
-                (Transport::Sms(gateway), Written::Sms(message)) => gateway.send(message).await,
-                (Transport::Email(_) | Transport::Sms(_), _) => Err(SendError::Permanent {
+    async fn attempt(&self, leased: &LeasedMessage) -> Result<String, Failure> {
+        match timeout(self.settings.send_timeout, self.send(leased)).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::Send(SendError::Transient {
+                reason: "the try took too long".to_owned(),
+                retry_after: None,
+            })),
+        }
+    }
+
+    async fn send(&self, leased: &LeasedMessage) -> Result<String, Failure> {
+        if let Transport::Delegate(_, delegate) = &self.transport {
+            return delegate.send(leased).await.map_err(Failure::Send);
+        }
+        let written = self.writer.write(leased, self.clock.now()).map_err(Failure::Write)?;
+        let accepted = match (&self.transport, &written) {
+            (Transport::Email(transport), Written::Email(message)) => transport.send(message).await,
+            (Transport::Sms(gateway), Written::Sms(message)) => gateway.send(message).await,
+            (Transport::Email(_) | Transport::Sms(_) | Transport::Delegate(..), _) => {
+                Err(SendError::Permanent {
                     reason: format!("a message by {} came to the wrong worker", written.medium()),
-                }),
+                })
             }
         };
-        match timeout(self.settings.send_timeout, sending).await {
-            Ok(result) => result.map(|accepted| accepted.reply),
-            Err(_) => {
-                Err(SendError::Transient { reason: "the try took too long".to_owned(), retry_after: None })
-            }
-        }
+        accepted.map(|accepted| accepted.reply).map_err(Failure::Send)
     }
 
     /// Decides what a failed try means, and logs it.

@@ -15,6 +15,7 @@ use countersign_core::{
     ClientNetwork, Clock, Flow, Keyring, Localpart, Medium, OpenError, Random, SessionId, Stage,
     TermsVersion, UiaMismatch, UiaOperation, UiaProgress, UiaSession, UiaSessionHash, UiaTargetHash,
 };
+use countersign_delivery::PeerError;
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -23,7 +24,7 @@ pub use self::{
     attempt::{StageAttempt, StageFailure},
     pages::{PageOutcome, StageState, StageView},
 };
-use crate::{Accounts, Callers, CheckPasswordError};
+use crate::{Accounts, Callers, CheckPasswordError, Delegate, delegate::FindSessionError};
 
 /// Walks requests through the stages of a flow. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +35,7 @@ pub struct Uia {
     random: Arc<dyn Random>,
     accounts: Accounts,
     callers: Callers,
+    delegate: Delegate,
     settings: Arc<UiaSettings>,
 }
 
@@ -132,6 +134,9 @@ pub enum UiaError {
     /// A password could not be checked.
     #[error(transparent)]
     Password(CheckPasswordError),
+    /// Another service proves an address, and gave no answer that can be used.
+    #[error("the identity service can't say whether the address is proven")]
+    Unreachable(#[source] PeerError),
     /// Too many sessions in too short a time.
     #[error("limited for {} ms", .0.as_millis())]
     Limited(Duration),
@@ -141,6 +146,15 @@ pub enum UiaError {
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+impl From<FindSessionError> for UiaError {
+    fn from(error: FindSessionError) -> Self {
+        match error {
+            FindSessionError::Unreachable(cause) => Self::Unreachable(cause),
+            FindSessionError::Storage(cause) => Self::Storage(cause),
+        }
+    }
 }
 
 /// Whether a session is in the database.
@@ -192,9 +206,10 @@ impl Uia {
         random: Arc<dyn Random>,
         accounts: Accounts,
         callers: Callers,
+        delegate: Delegate,
         settings: UiaSettings,
     ) -> Self {
-        Self { storage, keyring, clock, random, accounts, callers, settings: Arc::new(settings) }
+        Self { storage, keyring, clock, random, accounts, callers, delegate, settings: Arc::new(settings) }
     }
 
     /// Finds the session that a request names, or begins one, which is not stored yet. A request that names none but

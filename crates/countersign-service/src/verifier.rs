@@ -8,10 +8,11 @@ use countersign_core::{
     SessionPurpose, Submitted, SubmittedToken, ThirdPartyIdentifier, TokenNonce, TokenSubmission, UserId,
     ValidationRequest,
 };
+use countersign_delivery::PeerError;
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
 
-use crate::{Limits, Links, OutboxWakeup, RequestContext, limits::network_subject};
+use crate::{Delegate, Limits, Links, OutboxWakeup, RequestContext, limits::network_subject};
 
 /// Requests and submits validation tokens. Cheap to clone.
 #[derive(Clone)]
@@ -21,6 +22,7 @@ pub struct Verifier {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     wakeup: OutboxWakeup,
+    delegate: Delegate,
     settings: Arc<VerifierSettings>,
 }
 
@@ -127,6 +129,9 @@ pub enum SubmitTokenError {
     /// Too many wrong tokens.
     #[error("limited for {} ms", .0.as_millis())]
     Limited(Duration),
+    /// Another service proves this address, and gave no answer that can be used.
+    #[error("the identity service can't say whether the token is right")]
+    Unreachable(#[source] PeerError),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -140,9 +145,10 @@ impl Verifier {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         wakeup: OutboxWakeup,
+        delegate: Delegate,
         settings: Arc<VerifierSettings>,
     ) -> Self {
-        Self { storage, keyring, clock, random, wakeup, settings }
+        Self { storage, keyring, clock, random, wakeup, delegate, settings }
     }
 
     /// Checks that messages can be sent by a medium, before anyone looks at an address.
@@ -192,6 +198,9 @@ impl Verifier {
     /// When the token is wrong or too old, the session unknown or over, or too many were wrong; when the database fails.
     pub async fn submit_token(&self, request: SubmitTokenRequest) -> Result<(), SubmitTokenError> {
         let sid = request.sid.ok_or(SubmitTokenError::UnknownSession)?;
+        if let Some(submitted) = self.submit_elsewhere(sid, &request).await? {
+            return submitted;
+        }
         let limits = &self.settings.limits;
         let network = network_subject(&self.keyring, request.context.network);
         let submission = TokenSubmission {
@@ -213,6 +222,43 @@ impl Verifier {
             Submitted::CodeExpired => Err(SubmitTokenError::CodeExpired),
             Submitted::Limited(limited) => Err(SubmitTokenError::Limited(limited.retry_after)),
         }
+    }
+
+    /// Hands a token on to the service that proves the session's address; `None` if this node does. The service counts the
+    /// misses of its session; those of the address and of the network are paid for here, before it is asked.
+    async fn submit_elsewhere(
+        &self,
+        sid: SessionId,
+        request: &SubmitTokenRequest,
+    ) -> Result<Option<Result<(), SubmitTokenError>>, StorageError> {
+        if self.delegate.media().is_empty() {
+            return Ok(None);
+        }
+        let client_secret = self.keyring.client_secret_hash(&request.client_secret);
+        let session = self.storage.find_session(sid).await?;
+        let Some(session) = session.filter(|session| session.client_secret_hash == client_secret) else {
+            return Ok(None);
+        };
+        if !self.delegate.media().contains(&session.medium) || session.decoy {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        if session.is_expired(now) || session.ended.is_some() {
+            return Ok(Some(Err(SubmitTokenError::SessionExpired)));
+        }
+        if session.validated_at.is_some() {
+            return Ok(Some(Ok(())));
+        }
+        let limits = &self.settings.limits;
+        let guess = limits.wrong_token(&self.keyring, session.address_hash, request.context.network);
+        if let Err(limited) = self.storage.charge(guess.clone(), now).await? {
+            return Ok(Some(Err(SubmitTokenError::Limited(limited.retry_after))));
+        }
+        let submitted = self.delegate.submit(&session, &request.token).await;
+        if !matches!(submitted, Some(Err(SubmitTokenError::Incorrect))) {
+            self.storage.refund(guess, self.clock.now()).await?;
+        }
+        Ok(submitted)
     }
 
     /// Whether messages go to that country. To an address that is on an account already they do anyway, so that a country

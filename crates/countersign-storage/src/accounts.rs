@@ -143,8 +143,8 @@ pub trait AccountStore: Send + Sync {
     async fn list_devices(&self, localpart: &Localpart) -> Result<Vec<Device>, StorageError>;
 
     /// Sets a password, logs devices out, consumes the proof, whose address must be this account's
-    /// (`ValidationSession::reset_password`), finishes the authentication session, and queues notices to the addresses that
-    /// the account has. All of it or nothing. Of two in one authentication session, or with one proof, one has its effect.
+    /// (`ValidationSession::reset_password`), finishes the authentication session, ends the account's others,
+    /// which may rest on the old password, and queues notices to the addresses that the account has. All of it or nothing. Of two in one authentication session, or with one proof, one has its effect.
     async fn change_password(
         &self,
         change: PasswordChange,

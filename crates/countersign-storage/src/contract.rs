@@ -106,6 +106,7 @@ macro_rules! contract_tests {
                 password_change_ends_the_other_devices_as_told
                 password_reset_consumes_its_proof_once
                 password_resets_at_once_in_one_session_have_one_effect
+                password_change_ends_other_authentications
                 resets_at_once_with_one_proof_have_one_effect
                 login_at_once_with_a_reset_leaves_nobody_in
                 deactivated_account_has_nothing_left_but_its_name);
@@ -179,6 +180,8 @@ macro_rules! contract_tests_of_nodes {
                 everything_at_once_ends_well);
             cases!($open, accounts_on_nodes:
                 one_last_use_over_all_nodes
+                refreshes_over_all_nodes_leave_one_good_pair
+                password_changes_over_all_nodes_have_one_effect
                 everything_about_one_account_at_once_ends_well);
         }
     };

@@ -3,6 +3,7 @@
 //! It is read once, from a file and the environment, checked as a whole, turned into domain types and dropped.
 //! The comments on the fields are the manual; `config.example.toml` shows the same keys with their defaults.
 
+mod delegate;
 mod duration;
 mod email;
 mod error;
@@ -33,9 +34,10 @@ mod well_known;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use countersign_core::ServerName;
+use countersign_core::{Medium, ServerName};
 use serde::{Deserialize, Serialize};
 
+pub use self::delegate::{DelegateConfig, DelegatedMedium};
 pub(crate) use self::duration::parse as parse_duration;
 pub use self::email::{EmailConfig, Mailbox, SmtpConfig, SmtpTls};
 pub use self::error::{ConfigError, Problem};
@@ -153,6 +155,9 @@ impl Config {
         if let Some(sms) = &mut config.sms {
             sms.read_secret_files()?;
         }
+        if let Some(delegate) = &mut config.validation.delegate {
+            delegate.read_secret_files()?;
+        }
         Ok(config)
     }
 
@@ -193,6 +198,15 @@ impl Config {
         let config = Self::load(path, env)?;
         let problems = config.check();
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::Problems(problems)) }
+    }
+
+    /// Whether addresses of this medium can be proven, by the node or for it.
+    fn proves(&self, medium: Medium) -> bool {
+        let has_section = match medium {
+            Medium::Email => self.email.is_some(),
+            Medium::Msisdn => self.sms.is_some(),
+        };
+        has_section || self.validation.delegate.iter().any(|delegate| delegate.media().any(|it| it == medium))
     }
 
     /// The effective configuration as TOML, defaults included, with `"(secret)"` in place of each secret.

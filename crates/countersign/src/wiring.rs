@@ -3,6 +3,7 @@
 mod authentication;
 mod callers;
 mod database;
+mod delegate;
 mod desk;
 mod settings;
 mod transfer;
@@ -11,7 +12,7 @@ mod transports;
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use countersign_core::{Clock, MasterKeys, Random};
+use countersign_core::{Clock, MasterKeys, Medium, Random};
 use countersign_delivery::{EmailTransport, SmsGateway, templates::Templates};
 use countersign_service::{
     AccountThreepids, Accounts, Confirmations, Health, Inbox, Janitor, MessageWriter, Notices, OpenIds,
@@ -25,6 +26,7 @@ use self::{
     authentication::{accounts_settings, uia_settings},
     callers::callers,
     database::Database,
+    delegate::delegate,
     settings::{
         http_settings, limits, notice_settings, retention, shield_settings, verifier_settings, wants_inbox,
         worker_settings,
@@ -112,6 +114,7 @@ impl Node {
             accounts_settings(config),
         );
         let callers = callers(config, &accounts, storage.clone(), keyring.clone(), clock.clone()).await?;
+        let delegate = delegate(config, storage.clone(), keyring.clone(), clock.clone(), random.clone())?;
         let notices = Notices::new(
             storage.clone(),
             keyring.clone(),
@@ -129,6 +132,7 @@ impl Node {
                 clock.clone(),
                 random.clone(),
                 wakeup.clone(),
+                delegate.clone(),
                 verifier_settings.clone(),
             ),
             confirmations: Confirmations::new(
@@ -146,6 +150,7 @@ impl Node {
                 clock.clone(),
                 random.clone(),
                 notices.clone(),
+                delegate.clone(),
                 callers.account_home(),
             ),
             notices,
@@ -163,6 +168,7 @@ impl Node {
                 random.clone(),
                 accounts.clone(),
                 callers,
+                delegate.clone(),
                 uia_settings(config),
             ),
             registration_tokens: RegistrationTokens::new(
@@ -207,6 +213,13 @@ impl Node {
                 None => sms_gateway(config, section, inbox.as_ref())?,
             };
             workers.push(OutboxWorker::for_sms(parts(config.outbox.sms_workers.get()), gateway));
+        }
+        for medium in delegate.media() {
+            let concurrency = match medium {
+                Medium::Email => config.outbox.email_workers,
+                Medium::Msisdn => config.outbox.sms_workers,
+            };
+            workers.push(OutboxWorker::for_delegate(parts(concurrency.get()), *medium, delegate.clone()));
         }
         let janitor =
             Janitor::new(storage.clone(), clock.clone(), retention(config), config.retention.interval);

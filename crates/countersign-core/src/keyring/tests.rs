@@ -10,10 +10,13 @@ use crate::{
     validation_session::test_data::{ConstantRandom, CountingRandom, key_line, keyring, keyring_of},
 };
 
-const COLUMNS: [SealedColumn; 4] = [
+const COLUMNS: [SealedColumn; 7] = [
     SealedColumn::SessionAddress,
     SealedColumn::SessionNextLink,
     SealedColumn::AccountThreepidAddress,
+    SealedColumn::UiaParams,
+    SealedColumn::RegistrationToken,
+    SealedColumn::DelegatedSession,
     SealedColumn::IndexKey,
 ];
 
@@ -238,6 +241,21 @@ fn derivations_and_formats_never_change() {
             "2d81c77aab6284fc0217f5148c04a29a0f2fc6acbb33299b0239dba48708c0f5",
         ),
         (
+            "refresh token",
+            keyring.refresh_token_hash("monkeys").as_bytes(),
+            "73ac5699d0a17766aa88c05f8eece4276286b916946c16b592b1d2029be408ed",
+        ),
+        (
+            "registration token",
+            keyring.registration_token_hash("monkeys").as_bytes(),
+            "572b593d0fb21118e2112797bc175576ead0137b32abc7859f8006998fb3b4b6",
+        ),
+        (
+            "OpenID token",
+            keyring.openid_token_hash("monkeys").as_bytes(),
+            "9a123219aa2fb6b9f0a0db1631edf40915caf1144ec31889c49105b76f9032ba",
+        ),
+        (
             "UIA session",
             keyring.uia_session_hash("monkeys").as_bytes(),
             "a0f97363ff31ef556995a3e3696bb1775525a93cdae340e8ba05751ba93368d8",
@@ -250,6 +268,29 @@ fn derivations_and_formats_never_change() {
     ] {
         assert_eq!(hex(hash), expected, "{what}");
     }
+}
+
+#[test]
+fn a_derived_session_is_for_one_operation_caller_and_proof() {
+    let keyring = keyring();
+    let [alice, bob] = ["alice", "bob"].map(|name| Localpart::from_stored(name.to_owned()));
+    let mut ids = Vec::new();
+    for operation in UiaOperation::ALL {
+        for caller in [None, Some(&alice), Some(&bob)] {
+            for (sid, secret) in [("sid", "secret"), ("sids", "ecret"), ("", "sidsecret")] {
+                let derive = || keyring.derived_uia_session(operation, caller, sid, secret);
+                ids.push(derive());
+                assert_eq!(ids.last(), Some(&derive()));
+            }
+        }
+    }
+    let change = UiaOperation::ChangePassword;
+    let id = keyring.derived_uia_session(change, Some(&alice), "sid", "secret");
+    assert_eq!(id, "CwmBvFh7IaJspbA0yrvP3OQzBCErcK8oh2uUSUQqwSo");
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
 }
 
 #[test]

@@ -127,8 +127,8 @@ impl Uia {
         client_secret: &ClientSecret,
     ) -> Result<Result<StageProof, StageFailure>, UiaError> {
         let (Some(medium), Some(sid)) = (stage.medium(), sid) else { return Ok(Err(StageFailure::Unproven)) };
-        let session = self.storage.find_session(sid).await?;
         let secret = self.keyring.client_secret_hash(client_secret);
+        let session = self.delegate.find_session(sid, &secret).await?;
         let purpose = run.session.operation.threepid_purpose();
         let now = self.clock.now();
         let Ok(session) = ValidationSession::proves(session.as_ref(), &secret, purpose, medium, now) else {

@@ -50,6 +50,7 @@ alter table uia_sessions add column finished_at bigint;
 create index uia_sessions_by_registration_token on uia_sessions (registration_token_hash)
     where registration_token_hash is not null;
 create index uia_sessions_by_account on uia_sessions (localpart) where localpart is not null;
+create index uia_sessions_by_proven on uia_sessions (proven) where proven is not null;
 
 -- Policies that a user accepted.
 create table terms_acceptances (

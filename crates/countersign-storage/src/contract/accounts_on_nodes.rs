@@ -8,7 +8,9 @@ use super::{
     data::*,
     nodes::{Nodes, spread},
 };
-use crate::{Deactivation, LogOut, PasswordChange, Registered, Storage, TokenReserved};
+use crate::{
+    Deactivation, LogOut, PasswordChange, PasswordChanged, Refreshed, Registered, Storage, TokenReserved,
+};
 
 pub(crate) async fn one_last_use_over_all_nodes(nodes: Nodes) {
     let token = registration_token("token", Some(4));
@@ -35,6 +37,53 @@ pub(crate) async fn one_last_use_over_all_nodes(nodes: Nodes) {
     assert_eq!(made.into_iter().flatten().filter(|answer| *answer == Registered::Created).count(), 4);
     let held = nodes[1].find_registration_token(token.token_hash, NOW).await.unwrap().unwrap();
     assert_eq!((held.token.completed, held.pending), (4, 0));
+}
+
+pub(crate) async fn refreshes_over_all_nodes_leave_one_good_pair(nodes: Nodes) {
+    for round in 0..6 {
+        let (name, token) = (format!("user{round}"), format!("token{round}"));
+        let login = refreshable_login(&name, "PHONE", &token);
+        nodes[0].register(registration(&name, Some(login)), NOW).await.unwrap();
+        spread(&nodes, 30, |number, node| {
+            let refresh = refresh(&token, &format!("{token} {number}"));
+            async move {
+                let answer = node.refresh(refresh, NOW).await.unwrap();
+                assert!(matches!(answer, Refreshed::Issued(_)), "{answer:?}");
+            }
+        })
+        .await;
+        let mut good = 0;
+        for number in 0..30 {
+            let successor = access_token_hash(&format!("{token} {number}"));
+            good += usize::from(nodes[1].find_token(successor).await.unwrap().is_some());
+        }
+        assert_eq!(good, 1);
+    }
+}
+
+pub(crate) async fn password_changes_over_all_nodes_have_one_effect(nodes: Nodes) {
+    for round in 0..6 {
+        let (name, id) = (format!("user{round}"), format!("session{round}"));
+        nodes[0].register(registration(&name, None), NOW).await.unwrap();
+        open_registration(&*nodes[0], &id).await;
+        let answers = spread(&nodes, 30, |number, node| {
+            let change = PasswordChange {
+                localpart: localpart(&name),
+                password_hash: number.to_string(),
+                log_out: LogOut::Everybody,
+                uia_session: Some(uia_session_hash(&id)),
+                proof: None,
+                notices: Vec::new(),
+            };
+            async move { (number, node.change_password(change, NOW).await.unwrap()) }
+        })
+        .await;
+        let changed: Vec<_> =
+            answers.iter().filter(|(_, answer)| *answer != PasswordChanged::Repeated).collect();
+        assert_eq!(changed.len(), 1, "{changed:?}");
+        let account = nodes[1].find_account(&localpart(&name)).await.unwrap().unwrap();
+        assert_eq!(account.password_hash, Some(changed[0].0.to_string()));
+    }
 }
 
 /// Logins, refreshes, new passwords, addresses that come and go, and at last the end of an account, all at once: nothing

@@ -153,6 +153,36 @@ pub(crate) async fn password_resets_at_once_in_one_session_have_one_effect(stora
     assert_eq!(storage.change_password(gone, NOW).await.unwrap(), PasswordChanged::SessionGone);
 }
 
+/// An authentication that began with the old password must not outlive it.
+pub(crate) async fn password_change_ends_other_authentications(storage: Arc<dyn Storage>) {
+    account(&*storage, "alice").await;
+    open(&*storage, "own", UiaOperation::ChangePassword, None).await;
+    open(&*storage, "begun", UiaOperation::AddThreepid, Some("alice")).await;
+    open(&*storage, "proven", UiaOperation::Deactivate, None).await;
+    let proof = StageProof::Account(localpart("alice"));
+    storage.complete_uia_stage(uia_session_hash("proven"), Stage::Password, proof).await.unwrap();
+    open(&*storage, "bob", UiaOperation::AddThreepid, Some("bob")).await;
+    open(&*storage, "nobody", UiaOperation::ChangePassword, None).await;
+    let change_in = |id| PasswordChange { uia_session: Some(uia_session_hash(id)), ..change("alice", id) };
+    assert_eq!(storage.change_password(change_in("own"), NOW).await.unwrap(), CHANGED);
+    for (id, is_there) in
+        [("own", true), ("begun", false), ("proven", false), ("bob", true), ("nobody", true)]
+    {
+        let found = storage.find_uia_session(uia_session_hash(id)).await.unwrap();
+        assert_eq!(found.is_some(), is_there, "{id}");
+    }
+    let own = uia_session(&*storage, "own").await;
+    assert_eq!((own.finished_at, own.proven.clone()), (Some(NOW), Some(localpart("alice"))));
+    // What had its effect stays, to answer a repeat.
+    assert_eq!(storage.change_password(change("alice", "next"), NOW).await.unwrap(), CHANGED);
+    assert_eq!(uia_session(&*storage, "own").await, own);
+    let begun = storage.change_password(change_in("begun"), NOW).await.unwrap();
+    assert_eq!(begun, PasswordChanged::SessionGone);
+    let end = Deactivation { localpart: localpart("alice"), uia_session: None, notices: Vec::new() };
+    storage.deactivate(end, NOW).await.unwrap();
+    assert!(storage.find_uia_session(uia_session_hash("own")).await.unwrap().is_none());
+}
+
 pub(crate) async fn resets_at_once_with_one_proof_have_one_effect(storage: Arc<dyn Storage>) {
     account(&*storage, "alice").await;
     let address = email("alice@example.org");

@@ -1,5 +1,7 @@
 //! The contract suite on SQLite, and what only SQLite promises.
 
+mod upgrade;
+
 use std::{fs, num::NonZeroUsize, path::Path, sync::Arc};
 
 use rusqlite::Connection;
@@ -433,9 +435,10 @@ fn every_statement_prepares() {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            let name = path.file_name().unwrap().to_owned();
+            if path.is_dir() && name != "tests" {
                 folders.push(path);
-            } else if path.file_name().unwrap() != "tests.rs" {
+            } else if path.is_file() && name != "tests.rs" {
                 for sql in statements(&fs::read_to_string(&path).unwrap()) {
                     let outcome = connection.prepare(sql);
                     assert!(outcome.is_ok(), "{}: {sql}: {:?}", path.display(), outcome.err());
@@ -444,7 +447,7 @@ fn every_statement_prepares() {
             }
         }
     }
-    assert!(prepared > 45, "only {prepared} statements were found");
+    assert!(prepared > 80, "only {prepared} statements were found");
 }
 
 /// String literals that begin like a statement, and are whole.

@@ -1,5 +1,6 @@
 //! `[registration]`: whether and how people make accounts.
 
+use countersign_core::Medium;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, error::Problems};
@@ -56,8 +57,8 @@ impl RegistrationConfig {
         }
         let uses = |stage| self.flows.iter().any(|flow| flow.contains(&stage));
         let needs = [
-            (Stage::EmailIdentity, config.email.is_some(), "m.login.email.identity needs [email]"),
-            (Stage::Msisdn, config.sms.is_some(), "m.login.msisdn needs [sms]"),
+            (Stage::EmailIdentity, config.proves(Medium::Email), "m.login.email.identity needs [email]"),
+            (Stage::Msisdn, config.proves(Medium::Msisdn), "m.login.msisdn needs [sms]"),
             (Stage::Terms, !config.terms.0.is_empty(), "m.login.terms needs a policy in [terms]"),
         ];
         for (stage, is_there, message) in needs {
@@ -65,5 +66,45 @@ impl RegistrationConfig {
                 problems.add(KEY, message);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{PolicyConfig, PolicyLinkConfig};
+
+    fn messages(flow: &[Stage], change: impl FnOnce(&mut Config)) -> Vec<String> {
+        let mut config = Config::dev(Path::new("."), 8008);
+        config.registration.flows = vec![flow.to_vec()];
+        change(&mut config);
+        let mut problems = Problems::default();
+        config.registration.check(&config, &mut problems);
+        problems.into_vec().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_flow_takes_only_what_the_node_can_ask_for() {
+        use Stage::{Dummy, EmailIdentity, Msisdn, RegistrationToken, Terms};
+        let all = [EmailIdentity, Msisdn, RegistrationToken, Terms, Dummy];
+        let terms = |config: &mut Config| {
+            let link = PolicyLinkConfig { name: "Rules".to_owned(), url: "https://example.org/".to_owned() };
+            let links = [("en".to_owned(), link)].into();
+            config.terms.0.insert("rules".to_owned(), PolicyConfig { version: "1".to_owned(), links });
+        };
+        assert_eq!(messages(&all, terms), [""; 0]);
+        let none = |config: &mut Config| (config.email, config.sms) = (None, None);
+        assert_eq!(
+            messages(&all, none),
+            [
+                "registration.flows: m.login.email.identity needs [email]",
+                "registration.flows: m.login.msisdn needs [sms]",
+                "registration.flows: m.login.terms needs a policy in [terms]",
+            ]
+        );
+        let twice = ["registration.flows: a flow has the same stage twice"];
+        assert_eq!(messages(&[Dummy, RegistrationToken, Dummy], |_| {}), twice);
     }
 }

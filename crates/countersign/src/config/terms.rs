@@ -66,3 +66,38 @@ fn config_link(policy: &str, language: &str, link: &PolicyLinkConfig, problems: 
         problems.add("terms", format!("{policy}: the url in {language} is not a web address"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(policy: &str, version: &str, links: &[(&str, &str, &str)]) -> Vec<String> {
+        let link = |(language, name, url): &(&str, &str, &str)| {
+            let link = PolicyLinkConfig { name: (*name).to_owned(), url: (*url).to_owned() };
+            ((*language).to_owned(), link)
+        };
+        let config = PolicyConfig { version: version.to_owned(), links: links.iter().map(link).collect() };
+        let mut problems = Problems::default();
+        TermsConfig([(policy.to_owned(), config)].into()).check(&mut problems);
+        problems.into_vec().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_policy_has_a_name_a_version_and_a_link() {
+        let good = ("en", "Rules", "https://example.org/rules");
+        assert_eq!(messages("rules", "1.0", &[good, ("pt-BR", "Regras", "http://localhost/")]), [""; 0]);
+        for (policy, version, links, word) in [
+            ("the rules", "1.0", &[good][..], "the name of a policy"),
+            ("rules", "", &[good], "the version of a policy"),
+            ("rules", "1.0", &[], "at least one language"),
+            ("rules", "1.0", &[("version", good.1, good.2)], "version is not a language"),
+            ("rules", "1.0", &[("e n", good.1, good.2)], "is not a language"),
+            ("rules", "1.0", &[("en", " ", good.2)], "is empty"),
+            ("rules", "1.0", &[("en", good.1, "javascript:alert(1)")], "is not a web address"),
+            ("rules", "1.0", &[("en", good.1, "/rules")], "is not a web address"),
+        ] {
+            let messages = messages(policy, version, links);
+            assert!(matches!(&messages[..], [message] if message.contains(word)), "{word}: {messages:?}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Host;
 
 use super::error::Problems;
-use super::{Config, duration};
+use super::{Config, DelegateConfig, duration};
 
 /// How long a validation session lives and where its links may lead.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -22,6 +22,8 @@ pub struct ValidationConfig {
     pub next_link_app_schemes: Vec<String>,
     /// Whether `sid` is appended to a `next_link`, as Synapse and Sydent do.
     pub append_sid: bool,
+    /// The service that proves addresses for the node; absent, the node proves them itself.
+    pub delegate: Option<DelegateConfig>,
 }
 
 impl Default for ValidationConfig {
@@ -31,6 +33,7 @@ impl Default for ValidationConfig {
             next_link_hosts: Vec::new(),
             next_link_app_schemes: Vec::new(),
             append_sid: true,
+            delegate: None,
         }
     }
 }
@@ -58,6 +61,9 @@ impl ValidationConfig {
             let message =
                 format!("`{scheme}` is not the scheme of an app, such as \"myapp\" or \"org.example.app\"");
             problems.add("validation.next_link_app_schemes", message);
+        }
+        if let Some(delegate) = &self.delegate {
+            delegate.check(config, problems);
         }
     }
 }

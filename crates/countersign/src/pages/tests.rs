@@ -104,6 +104,30 @@ fn not_me_answers() {
 }
 
 #[test]
+fn stages_without_an_address() {
+    let pages = [shown::<FallbackDummy>(), shown::<FallbackTerms>(), shown::<FallbackRegistrationToken>()];
+    insta::assert_snapshot!(pages.join("\n==========\n\n"));
+}
+
+#[test]
+fn stages_with_an_address() {
+    insta::assert_snapshot!(format!(
+        "{}\n==========\n\n{}",
+        shown::<FallbackEmail>(),
+        shown::<FallbackMsisdn>()
+    ));
+}
+
+#[test]
+fn stages_at_their_end() {
+    insta::assert_snapshot!(format!(
+        "{}\n==========\n\n{}",
+        shown::<FallbackDone>(),
+        shown::<FallbackExpired>()
+    ));
+}
+
+#[test]
 fn errors() {
     insta::assert_snapshot!(shown::<ErrorPage>());
 }
@@ -123,7 +147,29 @@ fn values_never_become_markup() {
     page.link = LinkFields { sid: evil.to_owned(), token: evil.to_owned() };
     let next = page.next.clone();
     let confirmed = ConfirmedPage { purpose: page.purpose, address: evil.to_owned(), user_id: None, next };
-    for html in [english(&built_in(), &page), english(&built_in(), &confirmed)] {
+    let session = StageSession { session: evil.to_owned() };
+    let (name, url, version) = (evil.to_owned(), evil.to_owned(), evil.to_owned());
+    let policies = vec![PolicyToAccept { name, url, version }];
+    let sent =
+        SentMessage { sid: evil.to_owned(), client_secret: evil.to_owned(), attempt: 1, has_code: true };
+    let threepid = FallbackThreepid {
+        address: Some(evil.to_owned()),
+        sent: None,
+        problem: Some(ThreepidProblem::Invalid),
+        session: session.clone(),
+    };
+    let sent = FallbackThreepid { sent: Some(sent), ..threepid.clone() };
+    for html in [
+        english(&built_in(), &page),
+        english(&built_in(), &confirmed),
+        english(&built_in(), &FallbackDummy(session.clone())),
+        english(&built_in(), &FallbackTerms { policies, session: session.clone() }),
+        english(&built_in(), &FallbackRegistrationToken { refused: true, session }),
+        english(&built_in(), &FallbackEmail(threepid.clone())),
+        english(&built_in(), &FallbackMsisdn(threepid)),
+        english(&built_in(), &FallbackEmail(sent.clone())),
+        english(&built_in(), &FallbackMsisdn(sent)),
+    ] {
         assert!(!html.contains("<script") && !html.contains("\"><"), "{html}");
     }
 }
@@ -180,4 +226,16 @@ fn the_policy_knows_the_style_sheets_of_pages_but_not_of_the_inbox() {
     assert_eq!(built_in().style_sources().matches("'sha256-").count(), 1);
     let own = load(&[("en/confirm.html", "<style>h1 { color: red }</style>")]).unwrap();
     assert_eq!(own.style_sources().matches("'sha256-").count(), 2);
+}
+
+#[test]
+fn the_policy_knows_the_script_that_tells_an_app_and_no_other() {
+    let page = english(&built_in(), &FallbackDone {});
+    let (_, after) = page.split_once("<script>").expect("a script");
+    let (script, _) = after.split_once("</script>").expect("its end");
+    let mut expected = BTreeSet::new();
+    style_hash::collect(&format!("<script>{script}</script>"), Inline::Script, &mut expected);
+    assert_eq!(built_in().script_sources(), expected.into_iter().next().expect("one"));
+    let own = load(&[("en/confirm.html", "<script>alert(1)</script>")]).unwrap();
+    assert_eq!(own.script_sources(), built_in().script_sources(), "other pages get no scripts");
 }

@@ -8,7 +8,7 @@ use countersign_storage::Retention;
 
 use super::authentication::terms;
 use crate::{
-    config::{self, Config, LimitsConfig, Transport},
+    config::{self, Config, DelegateConfig, LimitsConfig, Transport},
     http::{HttpSettings, Mode, Offer, Offers, PasswordNeeded, Registration, ShieldSettings, WellKnown},
 };
 
@@ -43,9 +43,15 @@ pub(super) fn verifier_settings(config: &Config) -> VerifierSettings {
 
 /// The media that messages can be sent by.
 pub(super) fn media(config: &Config) -> Vec<Medium> {
+    let delegated = config.validation.delegate.iter().flat_map(DelegateConfig::media);
+    own_media(config).chain(delegated).collect()
+}
+
+/// The media that the node itself sends messages by.
+fn own_media(config: &Config) -> impl Iterator<Item = Medium> {
     let media =
         [config.email.is_some().then_some(Medium::Email), config.sms.is_some().then_some(Medium::Msisdn)];
-    media.into_iter().flatten().collect()
+    media.into_iter().flatten()
 }
 
 /// The countries that SMS go to; `None`: all.
@@ -95,7 +101,8 @@ pub(super) fn http_settings(config: &Config) -> HttpSettings {
         registration,
         terms: terms(config),
         offers: offers(config),
-        well_known: config.well_known.enabled.then(|| WellKnown {
+        // Beside a homeserver, the homeserver says where clients find it.
+        well_known: (config.well_known.enabled && config.sidecar.is_none()).then(|| WellKnown {
             base_url: config.server.public_url.to_string(),
             identity_server_url: config.well_known.identity_server_url.as_ref().map(ToString::to_string),
         }),
@@ -123,7 +130,7 @@ pub(super) fn notice_settings(config: &Config) -> NoticeSettings {
     };
     NoticeSettings {
         server_name: config.server.name.clone(),
-        media: media(config).into_iter().filter(told).collect(),
+        media: own_media(config).filter(told).collect(),
         lifetime: config.validation.session_lifetime,
     }
 }

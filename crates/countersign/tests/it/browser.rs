@@ -1,6 +1,7 @@
 //! The pages in a real browser: what a person sees, presses and gets, with scripts and without.
 
 mod chromium;
+mod fallback;
 mod landing;
 
 use countersign_client::{AddThreepidRequest, RequestEmailToken, SubmitTokenRequest};

@@ -78,6 +78,47 @@ async fn the_shell_goes_the_whole_way() {
 }
 
 #[tokio::test]
+async fn the_shell_changes_and_ends_an_account() {
+    let mail = SmtpServer::start().await;
+    let folder = ServeFolder::new(&mail.config());
+    let node = folder.serve().await;
+    let mut shell = Shell { folder: &folder, node: &node, access_token: None };
+    let asked = shell.json(&["request-token", "email", "alice@example.com", "--for", "register"]).await;
+    let (sid, secret) = (text(&asked["sid"]), text(&asked["client_secret"]));
+    let code = mail.wait_for_events(1).await[0].code().unwrap();
+    let session = ["--sid", &sid, "--client-secret", &secret];
+    shell.json(&[&["submit-token", "--token", &code], &session[..]].concat()).await;
+    // This node wants no proof of an address, so the account comes without it.
+    let registered = shell
+        .json(&["register", "--with-refresh-token", "--email-sid", &sid, "--client-secret", &secret])
+        .await;
+    let refresh_token = text(&registered["refresh_token"]);
+    let refreshed = shell.json(&["refresh", "--refresh-token", &refresh_token]).await;
+    shell.access_token = Some(text(&refreshed["access_token"]));
+
+    let openid = shell.json(&["openid"]).await;
+    assert_eq!(openid["matrix_server_name"], "example.org");
+    let validity = shell.json(&["token-validity", "--registration-token", "nonsense"]).await;
+    assert_eq!(validity["valid"], false);
+
+    let other = text(&shell.json(&["login"]).await["access_token"]);
+    let new_password = "another correct horse";
+    let wrong = shell.run(&["password", "--new-password", new_password, "--password", "wrong"]).await;
+    assert!(wrong.stderr.contains("M_FORBIDDEN"), "{}", wrong.stderr);
+    shell.json(&["password", "--new-password", new_password]).await;
+    assert_eq!(shell.json(&["whoami"]).await["user_id"], "@alice:example.org");
+    shell.access_token = Some(other);
+    let ended = shell.run(&["whoami"]).await;
+    assert!(ended.stderr.contains("M_UNKNOWN_TOKEN"), "{}", ended.stderr);
+
+    shell.access_token = None;
+    let ended = shell.json(&["deactivate", "--password", new_password, "--yes"]).await;
+    assert_eq!(ended["id_server_unbind_result"], "success");
+    let gone = shell.run(&["login", "--password", new_password]).await;
+    assert!(gone.stderr.contains("M_FORBIDDEN"), "{}", gone.stderr);
+}
+
+#[tokio::test]
 async fn a_node_that_is_not_there_is_named() {
     let folder = ServeFolder::new("");
     let mut node = folder.serve().await;

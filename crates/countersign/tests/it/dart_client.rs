@@ -197,3 +197,130 @@ async fn the_client_can_try_a_password_again() {
     let failed = add(&body).send().await;
     assert_eq!((failed.status, exception(&failed).0.as_str()), (400, "M_THREEPID_AUTH_FAILED"));
 }
+
+#[tokio::test]
+async fn the_client_reads_every_answer_to_a_request_for_a_token() {
+    let node = TestNode::start_without_limits().await;
+    let alice = node.register("alice").await;
+    node.give_email(&alice, "alice@example.org").await;
+    let sid = node.validate_msisdn("given", "GB", "07700900001").await;
+    node.add(&alice, &sid, "given").send().await.ok();
+    // It sends no access token with any of the six.
+    for (path, email, number) in [
+        ("/register", "free@example.org", "07700900002"),
+        ("/account/3pid", "free@example.org", "07700900002"),
+        ("/account/password", "alice@example.org", "07700900001"),
+    ] {
+        let body = json!({"client_secret": "dart_secret", "email": email, "send_attempt": 1});
+        let requested = success(&post(&node, &format!("{path}/email/requestToken"), &body).send().await);
+        string(&requested, "sid");
+        submit_url(&requested);
+        let body = json!({
+            "client_secret": "dart_secret", "country": "GB", "phone_number": number, "send_attempt": 1,
+        });
+        let requested = success(&post(&node, &format!("{path}/msisdn/requestToken"), &body).send().await);
+        string(&requested, "sid");
+        assert!(submit_url(&requested).is_some(), "an SMS has a code");
+    }
+    node.until_outbox_is_empty().await;
+}
+
+#[tokio::test]
+async fn the_client_registers_with_an_address_stage_by_stage() {
+    let node = TestNode::start_with(|config| {
+        use countersign::config::Stage::{Dummy, EmailIdentity};
+        // One flow begins with the other: unless that ends by a stage of its own, the client runs past its end.
+        config.registration.flows = vec![vec![EmailIdentity, Dummy], vec![EmailIdentity]];
+    })
+    .await;
+    let mut body = json!({"username": "alice", "password": PASSWORD});
+    let (session, stage) = next_stage(&post(&node, "/register?kind=user", &body).send().await);
+    assert_eq!(stage, "m.login.email.identity");
+    let ask = json!({"client_secret": "dart_secret", "email": "alice@example.org", "send_attempt": 1});
+    let requested = success(&post(&node, "/register/email/requestToken", &ask).send().await);
+    let sid = string(&requested, "sid");
+    let creds = json!({"sid": sid, "client_secret": "dart_secret"});
+    body["auth"] = json!({"type": stage, "session": session, "threepid_creds": creds});
+    // Not clicked yet: the same stage again, in the same session.
+    let waiting = post(&node, "/register?kind=user", &body).send().await;
+    assert_eq!(next_stage(&waiting), (session.clone(), stage));
+    assert_eq!(exception(&waiting).0, "M_UNAUTHORIZED");
+    node.press_newest_link().await;
+    let (same, stage) = next_stage(&post(&node, "/register?kind=user", &body).send().await);
+    assert_eq!((same, stage.as_str()), (session.clone(), "m.login.dummy"));
+    body["auth"] = json!({"type": stage, "session": session});
+    let registered = success(&post(&node, "/register?kind=user", &body).send().await);
+    assert_eq!(string(&registered, "user_id"), "@alice:localhost");
+}
+
+#[tokio::test]
+async fn the_client_changes_its_password_and_ends_its_account() {
+    let node = TestNode::start().await;
+    let alice = node.register("alice").await;
+    let authed = |path: &str, body: &Value| post(&node, path, body).token(&alice.access_token);
+    let password_stage = |stage: &str, session: &str, password: &str| {
+        json!({
+            "type": stage,
+            "session": session,
+            "identifier": {"type": "m.id.user", "user": alice.user_id},
+            "password": password,
+        })
+    };
+    let mut body = json!({"new_password": "another good password", "logout_devices": true});
+    let (session, stage) = next_stage(&authed("/account/password", &body).send().await);
+    body["auth"] = password_stage(&stage, &session, PASSWORD);
+    success(&authed("/account/password", &body).send().await);
+
+    let mut body = json!({});
+    let (session, stage) = next_stage(&authed("/account/deactivate", &body).send().await);
+    body["auth"] = password_stage(&stage, &session, "another good password");
+    let ended = success(&authed("/account/deactivate", &body).send().await);
+    let result = string(&ended, "id_server_unbind_result");
+    assert!(["success", "no-support"].contains(&result.as_str()), "the client throws at {result}");
+}
+
+#[tokio::test]
+async fn the_client_refreshes_and_proves_itself() {
+    let node = TestNode::start().await;
+    let alice = node.register("alice").await;
+    let body = json!({
+        "type": "m.login.password",
+        "identifier": {"type": "m.id.user", "user": "alice"},
+        "password": PASSWORD,
+        "refresh_token": true,
+    });
+    let logged_in = success(&post(&node, "/login", &body).send().await);
+    // With `m.homeserver` alone in it, the client throws.
+    assert!(!logged_in.contains_key("well_known"));
+    integer(&logged_in, "expires_in_ms");
+    let body = json!({"refresh_token": string(&logged_in, "refresh_token")});
+    let refreshed = success(&post(&node, "/refresh", &body).send().await);
+    string(&refreshed, "access_token");
+    string(&refreshed, "refresh_token");
+    integer(&refreshed, "expires_in_ms");
+
+    let path = format!("/user/{}/openid/request_token", alice.user_id.replace(':', "%3A"));
+    let token = success(&post(&node, &path, &json!({})).token(&alice.access_token).send().await);
+    for key in ["access_token", "token_type", "matrix_server_name"] {
+        string(&token, key);
+    }
+    integer(&token, "expires_in");
+    let path = "/_api/client/v1/register/m.login.registration_token/validity?token=x";
+    assert!(success(&node.call(Method::GET, path).send().await)["valid"].is_boolean());
+}
+
+#[tokio::test]
+async fn the_client_finds_the_node_by_its_name() {
+    let node = TestNode::start_with(|config| {
+        let url = countersign::config::PublicUrl::parse("https://identity.example.org").unwrap();
+        config.well_known.identity_server_url = Some(url);
+    })
+    .await;
+    let document = success(&node.call(Method::GET, "/.well-known/sdn/client").send().await);
+    // `DiscoveryInformation.fromJson` casts every value to a map, and needs the node.
+    for value in document.values() {
+        object(value);
+    }
+    let url = string(&object(&document["m.node"]), "base_url");
+    assert_eq!(url::Url::parse(&url).expect("the parser throws").as_str().trim_end_matches('/'), node.url);
+}

@@ -3,12 +3,19 @@
 use std::{fmt::Write as _, num::NonZeroU32};
 
 use axum::http::Method;
-use countersign::config::Countries;
-use countersign_api::client::{
-    account::WHOAMI,
-    login::LOGIN,
-    register::{AVAILABLE, REGISTER},
-    threepid::{ADD, DELETE, EMAIL_REQUEST_TOKEN},
+use countersign::config::{Countries, DeprecatedAdd};
+use countersign_api::{
+    client::{
+        account::WHOAMI,
+        deactivate::DEACTIVATE,
+        login::LOGIN,
+        password::PASSWORD as CHANGE_PASSWORD,
+        refresh::REFRESH,
+        register::{AVAILABLE, REGISTER},
+        request_token::PASSWORD_EMAIL,
+        threepid::{ADD, DELETE, EMAIL_REQUEST_TOKEN, THREEPIDS},
+    },
+    federation::openid::USERINFO,
 };
 use serde_json::json;
 
@@ -144,6 +151,69 @@ async fn add_errors_of_accounts(node: &TestNode, table: &mut Table) {
     table.send("deleting what is no address", delete(json!({"medium": "email", "address": "x"}))).await;
 }
 
+async fn add_errors_of_passwords(node: &TestNode, table: &mut Table) {
+    let erin = node.register("erin").await;
+    let call = |path: &str, body| node.post(path, &body).token(&erin.access_token);
+    let change = |body| call(CHANGE_PASSWORD, body);
+    table.send("a password that is too short", change(json!({"new_password": "short"}))).await;
+    table.send("a password that is too long", change(json!({"new_password": "a".repeat(513)}))).await;
+    let no_password = json!({"auth": password_auth(&erin, PASSWORD)});
+    table.send("a change of password without a password", change(no_password)).await;
+    let creds = json!({"sid": "unknown", "client_secret": "x"});
+    let auth = |creds| json!({"type": "m.login.email.identity", "threepid_creds": creds});
+    let body = |creds| json!({"new_password": PASSWORD, "auth": auth(creds)});
+    table.send("a stage whose address is not proven", change(body(creds))).await;
+    table.send("a stage without its session", change(body(json!(null)))).await;
+    table
+        .send("a bad access token where none is needed", node.post(CHANGE_PASSWORD, &json!({})).token("x"))
+        .await;
+    let ask = |email| {
+        let body = json!({"client_secret": "x", "email": email, "send_attempt": 1});
+        node.post(PASSWORD_EMAIL, &body)
+    };
+    table.send("a reset for an address on no account", ask("nobody@example.org")).await;
+    table.send("an unknown refresh token", node.post(REFRESH, &json!({"refresh_token": "x"}))).await;
+    table
+        .send(
+            "an OpenID token for another user",
+            call("/user/@bob:localhost/openid/request_token", json!({})),
+        )
+        .await;
+    let userinfo = |query: &str| node.call(Method::GET, &format!("/_matrix{USERINFO}{query}"));
+    table.send("no OpenID token", userinfo("")).await;
+    table.send("an unknown OpenID token", userinfo("?access_token=x")).await;
+    let direct = json!({"three_pid_creds": {"sid": "unknown", "client_secret": "x"}});
+    table.send("adding directly a session that proves nothing", call(THREEPIDS, direct)).await;
+}
+
+async fn add_errors_of_old_tokens(node: &TestNode, table: &mut Table) {
+    let body =
+        json!({"type": "m.login.password", "user": "erin", "password": PASSWORD, "refresh_token": true});
+    let tokens = node.post(LOGIN, &body).send().await.ok();
+    node.let_pass(std::time::Duration::from_secs(91 * 24 * 60 * 60)).await;
+    let text = |key: &str| tokens[key].as_str().expect("a token").to_owned();
+    table.send("an expired access token", node.get(WHOAMI).token(&text("access_token"))).await;
+    let refresh = json!({"refresh_token": text("refresh_token")});
+    table.send("an expired refresh token", node.post(REFRESH, &refresh)).await;
+}
+
+async fn add_errors_of_switches(table: &mut Table) {
+    let node = TestNode::start_with(|config| {
+        config.sms = None;
+        config.registration.enabled = false;
+        config.passwords.change = false;
+        config.passwords.deactivate = false;
+        config.threepids.changes = false;
+        config.login.refresh_tokens = false;
+    })
+    .await;
+    table.send("closed registration", node.post(REGISTER, &json!({}))).await;
+    table.send("changes of passwords switched off", node.post(CHANGE_PASSWORD, &json!({}))).await;
+    table.send("deactivation switched off", node.post(DEACTIVATE, &json!({}))).await;
+    table.send("changes of addresses switched off", node.ask_email("x", "alice@example.org", 1)).await;
+    table.send("refresh tokens switched off", node.post(REFRESH, &json!({"refresh_token": "x"}))).await;
+}
+
 async fn add_errors_of_use(node: &TestNode, table: &mut Table) {
     let (carol, dave) = (node.register("carol").await, node.register("dave").await);
     let of_carol = node.validate_email("carols", "carol@example.org").await;
@@ -158,6 +228,7 @@ async fn add_errors_of_use(node: &TestNode, table: &mut Table) {
 async fn the_error_table_is_this() {
     let node = TestNode::start_with(|config| {
         config.sms.as_mut().unwrap().countries = Countries::Only(vec!["GB".to_owned()]);
+        config.threepids.deprecated_add = DeprecatedAdd::Add;
         config.validation.next_link_hosts = vec!["example.org".to_owned()];
         config.limits.messages_per_address_per_hour = NonZeroU32::new(3).unwrap();
     })
@@ -167,13 +238,11 @@ async fn the_error_table_is_this() {
     add_errors_of_asking(&node, &mut table).await;
     add_errors_of_submitting(&node, &mut table).await;
     add_errors_of_accounts(&node, &mut table).await;
+    add_errors_of_passwords(&node, &mut table).await;
     add_errors_of_use(&node, &mut table).await;
-    let without_sms = TestNode::start_with(|config| {
-        config.sms = None;
-        config.registration.enabled = false;
-    })
-    .await;
+    add_errors_of_old_tokens(&node, &mut table).await;
+    let without_sms = TestNode::start_with(|config| config.sms = None).await;
     table.send("a medium that is not supported", without_sms.ask_msisdn("x", "GB", "07700900001", 1)).await;
-    table.send("closed registration", without_sms.post(REGISTER, &json!({}))).await;
+    add_errors_of_switches(&mut table).await;
     insta::assert_snapshot!(table.0);
 }

@@ -1,7 +1,10 @@
 //! `privacy.hide_accounts`: a stranger can't tell whose address it is, and its owner hears of it.
 
 use axum::http::Method;
-use countersign_api::client::threepid::DELETE;
+use countersign_api::client::{
+    request_token::{PASSWORD_EMAIL, PASSWORD_MSISDN, REGISTER_EMAIL, REGISTER_MSISDN},
+    threepid::DELETE,
+};
 use serde_json::json;
 
 use crate::{support::TestNode, wire::Answer};
@@ -166,4 +169,62 @@ async fn nothing_else_tells_whether_an_address_is_known() {
         answers.push((answer.status, answer.text));
     }
     assert_eq!(answers[0], answers[1]);
+}
+
+#[tokio::test]
+async fn registering_with_an_address_in_use_looks_like_any_other() {
+    let node = start().await;
+    let by_mail = |email: &str| {
+        node.post(REGISTER_EMAIL, &json!({"client_secret": "monkeys", "email": email, "send_attempt": 1}))
+    };
+    let by_sms = |number: &str| {
+        let body = json!({
+            "client_secret": "monkeys", "country": "GB", "phone_number": number, "send_attempt": 1,
+        });
+        node.post(REGISTER_MSISDN, &body)
+    };
+    let (free, used) = (by_mail("free@example.org").send().await, by_mail("Alice@example.org").send().await);
+    assert_eq!(shape(&used), shape(&free));
+    assert_eq!(by_mail("alice@example.org").send().await.ok_string("sid"), used.ok_string("sid"));
+    let (free, used) = (by_sms("07700900002").send().await, by_sms("07700900001").send().await);
+    assert_eq!(shape(&used), shape(&free));
+    node.until_outbox_is_empty().await;
+    let notice = node.mailer.messages().into_iter().filter(|mail| mail.to == "alice@example.org").next_back();
+    let notice = notice.expect("a mail");
+    assert!(notice.code.is_none() && notice.text.contains("create an account"), "{notice:?}");
+    let sms = node.sms.messages().into_iter().filter(|sms| sms.to == "447700900001").next_back();
+    assert!(sms.expect("an SMS").code.is_none());
+}
+
+#[tokio::test]
+async fn resetting_an_unknown_password_looks_like_any_other() {
+    let node = start().await;
+    let by_mail = |email: &str| {
+        node.post(PASSWORD_EMAIL, &json!({"client_secret": "monkeys", "email": email, "send_attempt": 1}))
+    };
+    let by_sms = |number: &str| {
+        let body = json!({
+            "client_secret": "monkeys", "country": "GB", "phone_number": number, "send_attempt": 1,
+        });
+        node.post(PASSWORD_MSISDN, &body)
+    };
+    let (known, unknown) =
+        (by_mail("alice@example.org").send().await, by_mail("free@example.org").send().await);
+    assert_eq!(shape(&unknown), shape(&known));
+    let again = by_mail("FREE@example.org").send().await;
+    assert_eq!(again.ok_string("sid"), unknown.ok_string("sid"));
+    let (known, hidden) = (by_sms("07700900001").send().await, by_sms("07700900002").send().await);
+    assert_eq!(shape(&hidden), shape(&known));
+    node.until_outbox_is_empty().await;
+    let mail = node.mailer.messages().into_iter().find(|mail| mail.to == "free@example.org");
+    let mail = mail.expect("a mail says that there is no account");
+    assert!(mail.link.is_none() && mail.code.is_none() && mail.text.contains("No account"), "{mail:?}");
+    // The session of an unknown address waits for ever, as that of a known one does until its link is clicked.
+    for sid in [known.ok_string("sid"), unknown.ok_string("sid")] {
+        let creds = json!({"sid": sid, "client_secret": "monkeys"});
+        let auth = json!({"type": "m.login.email.identity", "threepid_creds": creds});
+        let body = json!({"new_password": "another good password", "auth": auth});
+        let waiting = node.post("/account/password", &body).send().await;
+        assert_eq!(waiting.stage_errcode().as_deref(), Some("M_UNAUTHORIZED"));
+    }
 }

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod delivery;
+mod purposes;
 
 use countersign::config::Countries;
 use countersign_api::client::threepid::{EMAIL_REQUEST_TOKEN, MSISDN_REQUEST_TOKEN};

@@ -3,11 +3,12 @@
 use axum::http::{Method, Response};
 use ruma_client_api::{
     account::{
-        add_3pid, delete_3pid, get_3pids, get_username_availability, register,
-        request_3pid_management_token_via_email, request_3pid_management_token_via_msisdn, whoami,
+        ThirdPartyIdRemovalStatus, add_3pid, change_password, deactivate, delete_3pid, get_3pids,
+        get_username_availability, register, request_3pid_management_token_via_email,
+        request_3pid_management_token_via_msisdn, request_openid_token, whoami,
     },
-    discovery::{get_capabilities, get_supported_versions},
-    session::{get_login_types, login, logout},
+    discovery::{discover_homeserver, get_capabilities, get_supported_versions},
+    session::{get_login_types, login, logout, refresh_token},
     uiaa::{AuthType, UiaaResponse},
 };
 use ruma_common::{
@@ -148,4 +149,58 @@ async fn a_limit_says_how_long_to_wait() {
     let ErrorKind::LimitExceeded(limited) = kind else { panic!("{kind:?}") };
     assert!(limited.retry_after.is_some());
     node.mailer.wait_for(1).await;
+}
+
+#[tokio::test]
+async fn refreshing_and_proving_oneself_to_a_service() {
+    let node = TestNode::start().await;
+    let alice = node.register("alice").await;
+    let body =
+        json!({"type": "m.login.password", "user": "alice", "password": PASSWORD, "refresh_token": true});
+    let logged_in = success::<login::v3::Response>(&node.post("/login", &body).send().await);
+    let refresh_token = logged_in.refresh_token.expect("a refresh token");
+    assert_eq!(logged_in.expires_in, Some(std::time::Duration::from_secs(3600)));
+    let body = json!({ "refresh_token": refresh_token });
+    let refreshed = success::<refresh_token::v3::Response>(&node.post("/refresh", &body).send().await);
+    assert!(refreshed.refresh_token.is_some_and(|next| next != refresh_token));
+    node.advance(std::time::Duration::from_secs(3601));
+    let answer = node.get("/account/whoami").token(&refreshed.access_token).send().await;
+    let ErrorKind::UnknownToken(unknown) = error::<whoami::v3::Response>(&answer) else {
+        panic!("{answer:?}")
+    };
+    assert!(unknown.soft_logout);
+    let answer = node
+        .post("/user/@alice:localhost/openid/request_token", &json!({}))
+        .token(&alice.access_token)
+        .send()
+        .await;
+    let token = success::<request_openid_token::v3::Response>(&answer);
+    assert_eq!(token.matrix_server_name, "localhost");
+}
+
+#[tokio::test]
+async fn a_new_password_and_the_end() {
+    let node = TestNode::start().await;
+    let alice = node.register("alice").await;
+    let mut body = json!({"new_password": "another good password"});
+    let call = |path: &str, body: &serde_json::Value| node.post(path, body).token(&alice.access_token);
+    let Err(FromHttpResponseError::Server(UiaaResponse::AuthResponse(info))) =
+        read::<change_password::v3::Response>(&call("/account/password", &body).send().await)
+    else {
+        panic!("no flows")
+    };
+    let stages: Vec<_> = info.flows.iter().map(|flow| flow.stages[0].clone()).collect();
+    assert_eq!(stages, [AuthType::Password, AuthType::EmailIdentity, AuthType::Msisdn]);
+    body["auth"] = password_auth(&alice, PASSWORD);
+    success::<change_password::v3::Response>(&call("/account/password", &body).send().await);
+    let body = json!({"auth": password_auth(&alice, "another good password")});
+    let ended = success::<deactivate::v3::Response>(&call("/account/deactivate", &body).send().await);
+    assert_eq!(ended.id_server_unbind_result, ThirdPartyIdRemovalStatus::Success);
+}
+
+#[tokio::test]
+async fn discovery() {
+    let node = TestNode::start().await;
+    let answer = node.call(Method::GET, "/.well-known/matrix/client").send().await;
+    assert_eq!(success::<discover_homeserver::Response>(&answer).homeserver.base_url, node.url);
 }

@@ -1,5 +1,7 @@
 //! The addresses of an account: add by a proof, list, delete.
 
+mod switches;
+
 use std::time::Duration;
 
 use countersign_api::client::threepid::{ADD, DELETE, THREEPIDS};

@@ -34,7 +34,7 @@ pub(super) async fn deactivate(
         None => None,
         Some(id) => uia::load_and_lock(&mut tx, id).await?,
     };
-    let finished = session.map(|session| uia::Changed::to(session.finish(now)));
+    let finished = session.map(|session| uia::Changed::to(session.finish_for(localpart, now)));
     let wanted = notices::Wanted::of(&mut tx, localpart, &deactivation.notices).await?;
     let notices = wanted.notices(MessageKind::Deactivated, now);
     let mut queries = vec![

@@ -31,7 +31,7 @@ pub(super) async fn change_password(
             return Ok(refused);
         }
     };
-    let finished = session.map(|session| uia::Changed::to(session.finish(now)));
+    let finished = session.map(|session| uia::Changed::to(session.finish_for(&change.localpart, now)));
     let localpart = &change.localpart;
     let wanted = notices::Wanted::of(&mut tx, localpart, &change.notices).await?;
     let notices = wanted.notices(MessageKind::PasswordChanged, now);
@@ -47,6 +47,10 @@ pub(super) async fn change_password(
         LogOut::Everybody => queries.extend(devices::log_out_all(localpart)),
     }
     queries.extend(finished.as_ref().map(uia::Changed::save));
+    queries.push(
+        Query::new("delete from uia_sessions where (localpart = $1 or proven = $1) and finished_at is null")
+            .with(localpart.as_str()),
+    );
     queries.extend(notices.queries());
     tx.finish(queries).await?[0].must_change("accounts", 1)?;
     Ok(PasswordChanged::Changed { notified: notices.media() })
@@ -57,6 +61,15 @@ async fn check(
     change: &PasswordChange,
     now: Timestamp,
 ) -> Outcome<Result<Allowed, PasswordChanged>> {
+    // All that are ended, in their order.
+    let lock_sessions = Query::new(
+        "select id_hash from uia_sessions
+         where ((localpart = $1 or proven = $1) and finished_at is null) or id_hash = $2
+         order by id_hash for update",
+    )
+    .with(change.localpart.as_str())
+    .with(change.uia_session.as_ref().map(|id| id.as_bytes().as_slice()));
+    tx.run([lock_sessions]).await?;
     let session = match change.uia_session {
         None => None,
         Some(id) => match uia::load_and_lock(tx, id).await? {

@@ -41,7 +41,7 @@ pub(super) fn deactivate(
         params![name, deactivation.uia_session.as_ref().map(UiaSessionHash::as_bytes)],
     )?;
     if let Some(session) = deactivation.uia_session.map(|id| uia::load(tx, id)).transpose()?.flatten() {
-        uia::save(tx, &session.finish(now))?;
+        uia::save(tx, &session.finish_for(localpart, now))?;
     }
     Ok(Deactivated::Done { notified })
 }

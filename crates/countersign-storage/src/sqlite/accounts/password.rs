@@ -3,7 +3,13 @@
 use countersign_core::{MessageKind, SessionId, Timestamp, ValidationSession};
 use rusqlite::{Connection, params};
 
-use super::super::{devices, failure::Outcome, notices, rows::change_one, sessions, threepids, uia};
+use super::super::{
+    devices,
+    failure::Outcome,
+    notices,
+    rows::{change as change_rows, change_one},
+    sessions, threepids, uia,
+};
 use crate::{LogOut, PasswordChange, PasswordChanged};
 
 /// Checks everything before it writes anything: a refusal must leave nothing behind.
@@ -43,7 +49,12 @@ pub(super) fn change_password(
         LogOut::AllBut(device_id) => devices::log_out_others(tx, localpart, device_id)?,
         LogOut::Everybody => devices::log_out_all(tx, localpart)?,
     }
-    session.as_ref().map_or(Ok(()), |session| uia::save(tx, &session.finish(now)))?;
+    session.as_ref().map_or(Ok(()), |session| uia::save(tx, &session.finish_for(localpart, now)))?;
+    change_rows(
+        tx,
+        "delete from uia_sessions where (localpart = ?1 or proven = ?1) and finished_at is null",
+        [localpart.as_str()],
+    )?;
     let notified = notices::enqueue(tx, localpart, &change.notices, MessageKind::PasswordChanged, now)?;
     Ok(PasswordChanged::Changed { notified })
 }

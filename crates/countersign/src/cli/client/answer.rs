@@ -1,8 +1,9 @@
 //! Answers of a node as they are printed: lines for a person, or JSON for a machine.
 
 use countersign_client::{
-    AvailabilityResponse, CapabilitiesResponse, DeleteThreepidResponse, LoginFlowsResponse, LoginResponse,
-    RegisterResponse, RequestTokenResponse, SubmitTokenResponse, Threepid, ThreepidsResponse, UnbindResult,
+    AvailabilityResponse, CapabilitiesResponse, DeactivateResponse, DeleteThreepidResponse,
+    LoginFlowsResponse, LoginResponse, OpenIdTokenResponse, RefreshResponse, RegisterResponse,
+    RequestTokenResponse, SubmitTokenResponse, Threepid, ThreepidsResponse, UnbindResult, ValidityResponse,
     VersionsResponse, WhoamiResponse,
 };
 use jiff::Timestamp;
@@ -197,11 +198,44 @@ fn time(milliseconds: i64) -> String {
 
 impl Answer for DeleteThreepidResponse {
     fn lines(&self) -> Lines {
-        let result = match self.id_server_unbind_result {
-            UnbindResult::Success => "success",
-            UnbindResult::NoSupport => "no-support",
-        };
-        Lines::of("id_server_unbind_result", result)
+        unbound(self.id_server_unbind_result)
+    }
+}
+
+impl Answer for DeactivateResponse {
+    fn lines(&self) -> Lines {
+        unbound(self.id_server_unbind_result)
+    }
+}
+
+fn unbound(result: UnbindResult) -> Lines {
+    let result = match result {
+        UnbindResult::Success => "success",
+        UnbindResult::NoSupport => "no-support",
+    };
+    Lines::of("id_server_unbind_result", result)
+}
+
+impl Answer for RefreshResponse {
+    fn lines(&self) -> Lines {
+        Lines::of("access_token", &self.access_token)
+            .and_maybe("refresh_token", self.refresh_token.as_ref())
+            .and_maybe("expires_in_ms", self.expires_in_ms)
+    }
+}
+
+impl Answer for ValidityResponse {
+    fn lines(&self) -> Lines {
+        Lines::of("valid", self.valid)
+    }
+}
+
+impl Answer for OpenIdTokenResponse {
+    fn lines(&self) -> Lines {
+        Lines::of("access_token", &self.access_token)
+            .and("token_type", &self.token_type)
+            .and("matrix_server_name", &self.matrix_server_name)
+            .and("expires_in", self.expires_in)
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, stdin};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use countersign_client::UserIdentifier;
+use countersign_client::{Credentials, ThreepidCreds, UserIdentifier};
 use countersign_core::Random;
 use countersign_service::SystemRandom;
 
@@ -13,7 +13,7 @@ const LONGEST_PASSWORD: u64 = 4096;
 
 /// Who the user is.
 #[derive(Args)]
-pub(super) struct Credentials {
+pub(super) struct UserAndPassword {
     /// The user id, or what stands before its colon.
     #[arg(long, env = "COUNTERSIGN_USER")]
     pub(super) user: String,
@@ -31,7 +31,7 @@ pub(super) struct Credentials {
     password_stdin: bool,
 }
 
-impl Credentials {
+impl UserAndPassword {
     pub(super) fn identifier(&self) -> UserIdentifier {
         UserIdentifier::user(&self.user)
     }
@@ -40,6 +40,102 @@ impl Credentials {
         match &self.password {
             Some(password) if !self.password_stdin => Ok(password.clone()),
             Some(_) | None => first_line(stdin().lock()).context("can't read a password from standard input"),
+        }
+    }
+}
+
+/// Who the user is, where something else may prove it.
+#[derive(Args)]
+pub(super) struct OwnPassword {
+    /// The user id, or what stands before its colon.
+    #[arg(long, env = "COUNTERSIGN_USER")]
+    user: Option<String>,
+    /// The password. Arguments show in process lists: better set the variable or use --password-stdin.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_PASSWORD",
+        hide_env_values = true,
+        allow_hyphen_values = true,
+        requires = "user"
+    )]
+    password: Option<String>,
+    /// Reads the password from the first line of standard input, whatever else says it.
+    #[arg(long, requires = "user")]
+    password_stdin: bool,
+}
+
+impl OwnPassword {
+    pub(super) fn read(&self) -> Result<Option<(UserIdentifier, String)>> {
+        let Some(user) = &self.user else { return Ok(None) };
+        let password = match &self.password {
+            Some(password) if !self.password_stdin => Some(password.clone()),
+            Some(_) | None if self.password_stdin => {
+                Some(first_line(stdin().lock()).context("can't read a password from standard input")?)
+            }
+            Some(_) | None => None,
+        };
+        Ok(password.map(|password| (UserIdentifier::user(user), password)))
+    }
+}
+
+/// What else proves the user, where a node asks for more than a password or for something else.
+#[derive(Args)]
+pub(super) struct Proofs {
+    /// A session that proves an e-mail address, as request-token printed it.
+    #[arg(long, value_name = "SID", allow_hyphen_values = true, requires = "client_secret")]
+    email_sid: Option<String>,
+    /// A session that proves a phone number, as request-token printed it.
+    #[arg(long, value_name = "SID", allow_hyphen_values = true, requires = "client_secret")]
+    msisdn_sid: Option<String>,
+    /// The client secret of these sessions.
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "COUNTERSIGN_CLIENT_SECRET",
+        hide_env_values = true,
+        allow_hyphen_values = true
+    )]
+    client_secret: Option<String>,
+}
+
+impl Proofs {
+    /// What the sessions prove.
+    pub(super) fn credentials(&self) -> Credentials {
+        let creds =
+            |sid: &Option<String>| Some(ThreepidCreds::new(sid.as_ref()?, self.client_secret.as_ref()?));
+        Credentials {
+            email: creds(&self.email_sid),
+            msisdn: creds(&self.msisdn_sid),
+            ..Credentials::default()
+        }
+    }
+}
+
+/// The new password of an account.
+#[derive(Args)]
+pub(super) struct NewPassword {
+    /// The new password. Arguments show in process lists: better set the variable or use --new-password-stdin.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_NEW_PASSWORD",
+        hide_env_values = true,
+        allow_hyphen_values = true,
+        required_unless_present = "new_password_stdin"
+    )]
+    new_password: Option<String>,
+    /// Reads the new password from standard input, whatever else says it: the first line, or the second one after
+    /// --password-stdin.
+    #[arg(long)]
+    new_password_stdin: bool,
+}
+
+impl NewPassword {
+    pub(super) fn read(&self) -> Result<String> {
+        match &self.new_password {
+            Some(password) if !self.new_password_stdin => Ok(password.clone()),
+            Some(_) | None => {
+                first_line(stdin().lock()).context("can't read the new password from standard input")
+            }
         }
     }
 }
@@ -63,6 +159,23 @@ pub(super) struct Device {
     /// A name for a new device.
     #[arg(long, value_name = "NAME")]
     pub(super) device_name: Option<String>,
+    /// Asks for a refresh token too; the access token may then expire.
+    #[arg(long)]
+    pub(super) with_refresh_token: bool,
+}
+
+/// A token that lets people register.
+#[derive(Args)]
+pub(super) struct RegistrationToken {
+    /// The registration token.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "COUNTERSIGN_REGISTRATION_TOKEN",
+        hide_env_values = true,
+        allow_hyphen_values = true
+    )]
+    pub(super) registration_token: Option<String>,
 }
 
 /// Which validation session.

@@ -1,17 +1,21 @@
 //! The commands of `countersign client`, one for each call of the client library.
 
+mod accounts;
+mod request_token;
+
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 use countersign_api::submit_token::SUBMIT_TOKEN;
-use countersign_client::{
-    AddThreepidRequest, DeleteThreepidRequest, LoginRequest, RegisterRequest, RequestEmailToken,
-    RequestMsisdnToken, SubmitTokenRequest,
-};
+use countersign_client::{AddThreepidRequest, DeleteThreepidRequest, LoginRequest, SubmitTokenRequest};
 
+use self::{
+    accounts::{DeactivateArgs, PasswordArgs, RefreshArgs, RegisterArgs, TokenValidityArgs},
+    request_token::RequestTokenCommand,
+};
 use super::{
     Node,
-    answer::{Done, TokenRequested},
-    args::{Credentials, Device, Session, TokenOptions},
+    answer::Done,
+    args::{Device, Session, UserAndPassword},
 };
 
 /// What to ask.
@@ -28,10 +32,14 @@ pub(super) enum ClientCommand {
         /// The part of the user id before the colon.
         name: String,
     },
-    /// Makes an account at a node that wants no proof for it, and prints an access token.
+    /// Makes an account and prints an access token.
     Register(RegisterArgs),
+    /// Tells whether a registration token is good.
+    TokenValidity(TokenValidityArgs),
     /// Logs in and prints an access token.
     Login(LoginArgs),
+    /// Prints a new access token for a refresh token.
+    Refresh(RefreshArgs),
     /// Tells who owns the access token.
     Whoami,
     /// Ends the access token and its device.
@@ -49,46 +57,20 @@ pub(super) enum ClientCommand {
     List,
     /// Deletes an address from the account. Needs an access token.
     Delete(DeleteArgs),
-}
-
-#[derive(Args)]
-pub(super) struct RegisterArgs {
-    #[command(flatten)]
-    credentials: Credentials,
-    #[command(flatten)]
-    device: Device,
-    /// Makes the account only: no device, no access token.
-    #[arg(long)]
-    inhibit_login: bool,
+    /// Sets a new password: with an access token and the old one, or with a session of `request-token --for reset`.
+    Password(PasswordArgs),
+    /// Ends the account for good. Nobody can have its name again.
+    Deactivate(DeactivateArgs),
+    /// Prints a token that proves the user to another service. Needs an access token.
+    Openid,
 }
 
 #[derive(Args)]
 pub(super) struct LoginArgs {
     #[command(flatten)]
-    credentials: Credentials,
+    credentials: UserAndPassword,
     #[command(flatten)]
     device: Device,
-}
-
-/// To which kind of address.
-#[derive(Subcommand)]
-pub(super) enum RequestTokenCommand {
-    /// By mail: a link and a code.
-    Email {
-        /// The e-mail address.
-        address: String,
-        #[command(flatten)]
-        options: TokenOptions,
-    },
-    /// By SMS: a code.
-    Msisdn {
-        /// The country that the number is dialled from, two upper-case letters.
-        country: String,
-        /// The phone number.
-        number: String,
-        #[command(flatten)]
-        options: TokenOptions,
-    },
 }
 
 #[derive(Args)]
@@ -108,7 +90,7 @@ pub(super) struct AddArgs {
     #[command(flatten)]
     session: Session,
     #[command(flatten)]
-    credentials: Credentials,
+    credentials: UserAndPassword,
 }
 
 #[derive(Args)]
@@ -131,8 +113,10 @@ impl ClientCommand {
             Self::Capabilities => node.show(client.get_capabilities().await),
             Self::LoginFlows => node.show(client.get_login_flows().await),
             Self::Available { name } => node.show(client.check_username_availability(&name).await),
-            Self::Register(args) => node.show(client.register_with_dummy(&args.request()?).await),
+            Self::Register(args) => args.perform(node).await,
+            Self::TokenValidity(args) => args.perform(node).await,
             Self::Login(args) => node.show(client.login(&args.request()?).await),
+            Self::Refresh(args) => args.perform(node).await,
             Self::Whoami => node.show(client.get_token_owner().await),
             Self::Logout => node.show(client.logout().await.map(Done::from)),
             Self::LogoutAll => node.show(client.logout_all().await.map(Done::from)),
@@ -150,19 +134,13 @@ impl ClientCommand {
                     DeleteThreepidRequest { id_server, ..DeleteThreepidRequest::new(medium, address) };
                 node.show(client.delete_3pid_from_account(&request).await)
             }
+            Self::Password(args) => args.perform(node).await,
+            Self::Deactivate(args) => args.perform(node).await,
+            Self::Openid => match client.get_token_owner().await {
+                Ok(owner) => node.show(client.request_openid_token(&owner.user_id).await),
+                Err(error) => node.show(Err::<Done, _>(error)),
+            },
         }
-    }
-}
-
-impl RegisterArgs {
-    fn request(self) -> Result<RegisterRequest> {
-        let password = self.credentials.password()?;
-        Ok(RegisterRequest {
-            device_id: self.device.device_id,
-            initial_device_display_name: self.device.device_name,
-            inhibit_login: self.inhibit_login.then_some(true),
-            ..RegisterRequest::new(self.credentials.user, password)
-        })
     }
 }
 
@@ -172,36 +150,9 @@ impl LoginArgs {
         Ok(LoginRequest {
             device_id: self.device.device_id,
             initial_device_display_name: self.device.device_name,
+            refresh_token: self.device.with_refresh_token.then_some(true),
             ..LoginRequest::password(self.credentials.identifier(), password)
         })
-    }
-}
-
-impl RequestTokenCommand {
-    async fn perform(self, node: &Node) -> Result<String> {
-        let (client_secret, answer) = match self {
-            Self::Email { address, mut options } => {
-                let client_secret = options.client_secret();
-                let request = RequestEmailToken {
-                    next_link: options.next_link,
-                    id_access_token: options.id_access_token,
-                    id_server: options.id_server,
-                    ..RequestEmailToken::new(client_secret.expose(), address, options.send_attempt)
-                };
-                (client_secret, node.client.request_token_to_3pid_email(&request).await)
-            }
-            Self::Msisdn { country, number, mut options } => {
-                let client_secret = options.client_secret();
-                let request = RequestMsisdnToken {
-                    next_link: options.next_link,
-                    id_access_token: options.id_access_token,
-                    id_server: options.id_server,
-                    ..RequestMsisdnToken::new(client_secret.expose(), country, number, options.send_attempt)
-                };
-                (client_secret, node.client.request_token_to_3pid_msisdn(&request).await)
-            }
-        };
-        node.show(answer.map(|answer| TokenRequested { answer, client_secret: client_secret.news() }))
     }
 }
 

@@ -140,6 +140,34 @@ impl Browser {
         element.id().await.expect("an id").unwrap_or_default()
     }
 
+    /// Types into the element with this id.
+    pub(super) async fn fill(&self, id: &str, text: &str) {
+        let element = self.driver.find(By::Id(id)).await.unwrap_or_else(|error| panic!("{error}"));
+        element.send_keys(text).await.unwrap_or_else(|error| panic!("#{id}: {error}"));
+    }
+
+    /// Runs a script in every page that is opened from now on before the page's own, as an app does that shows pages
+    /// inside of it.
+    pub(super) async fn before_every_page(&self, script: &str) {
+        let params = json!({ "source": script });
+        let added = self.driver.cdp().send_raw("Page.addScriptToEvaluateOnNewDocument", params).await;
+        added.expect("a script");
+    }
+
+    /// Waits until there are two windows, and goes to the one that was opened last.
+    pub(super) async fn to_the_new_window(&self) {
+        let windows = async || self.driver.windows().await.expect("windows");
+        until("a second window", async || windows().await.len() == 2).await;
+        let newest = windows().await.pop().expect("two");
+        self.driver.switch_to_window(newest).await.expect("a window");
+    }
+
+    /// Goes to the first window.
+    pub(super) async fn to_the_first_window(&self) {
+        let first = self.driver.windows().await.expect("windows").swap_remove(0);
+        self.driver.switch_to_window(first).await.expect("a window");
+    }
+
     /// What a script of ours, not of the page, finds out.
     pub(super) async fn evaluate<T: serde::de::DeserializeOwned>(&self, script: &str) -> T {
         let answer = self.driver.execute(format!("return {script}"), Vec::new()).await.expect("it runs");

@@ -77,6 +77,27 @@ fn versions_and_flows_are_lists() {
 }
 
 #[test]
+fn tokens_are_printed_under_the_keys_of_the_wire() {
+    let refreshed = RefreshResponse {
+        access_token: "a".to_owned(),
+        refresh_token: Some("r".to_owned()),
+        expires_in_ms: Some(1),
+    };
+    assert_eq!(lines(&refreshed), "access_token: a\nrefresh_token: r\nexpires_in_ms: 1");
+    let openid = OpenIdTokenResponse {
+        access_token: "o".to_owned(),
+        token_type: "Bearer".to_owned(),
+        matrix_server_name: "localhost".to_owned(),
+        expires_in: 3600,
+    };
+    let expected = "access_token: o\ntoken_type: Bearer\nmatrix_server_name: localhost\nexpires_in: 3600";
+    assert_eq!(lines(&openid), expected);
+    assert_eq!(lines(&ValidityResponse { valid: false }), "valid: false");
+    let ended = DeactivateResponse { id_server_unbind_result: UnbindResult::Success };
+    assert_eq!(lines(&ended), "id_server_unbind_result: success");
+}
+
+#[test]
 fn capabilities_are_on_off_or_as_they_came() {
     assert_eq!(lines(&CapabilitiesResponse::default()), "capabilities: none");
     let extra = json!({"org.example": {"level": 3}});

@@ -2,7 +2,7 @@
 
 use clap::{Command, CommandFactory, FromArgMatches, Parser, builder::Resettable, error::ErrorKind};
 
-use super::{super::ClientArgs, *};
+use super::{super::ClientArgs, request_token::Purpose, *};
 
 #[derive(Parser)]
 struct TestCli {
@@ -53,24 +53,28 @@ fn options_of_the_node_stand_before_and_behind_the_command() {
 
 #[test]
 fn a_request_for_a_token_by_mail_needs_the_address_alone() {
-    let ClientCommand::RequestToken(RequestTokenCommand::Email { address, options }) =
+    let ClientCommand::RequestToken(RequestTokenCommand::Email { address, options, purpose }) =
         command("request-token email alice@example.org")
     else {
         panic!("another command");
     };
     assert_eq!((address.as_str(), options.send_attempt), ("alice@example.org", 1));
+    assert_eq!(purpose.purpose, Purpose::Add);
     assert!(options.next_link.is_none() && options.id_server.is_none() && options.id_access_token.is_none());
 }
 
 #[test]
 fn a_request_for_a_token_by_sms_takes_every_option() {
-    let ClientCommand::RequestToken(RequestTokenCommand::Msisdn { country, number, mut options }) = command(
-        "request-token msisdn GB 07700900001 --client-secret -s --send-attempt 2 --next-link https://a.example \
-         --id-server id.example --id-access-token -t",
-    ) else {
+    let ClientCommand::RequestToken(RequestTokenCommand::Msisdn { country, number, mut options, purpose }) =
+        command(
+            "request-token msisdn GB 07700900001 --client-secret -s --send-attempt 2 --next-link https://a.example \
+         --id-server id.example --id-access-token -t --for reset",
+        )
+    else {
         panic!("another command");
     };
     assert_eq!((country.as_str(), number.as_str(), options.send_attempt), ("GB", "07700900001", 2));
+    assert_eq!(purpose.purpose, Purpose::Reset);
     let client_secret = options.client_secret();
     assert_eq!(client_secret.expose(), "-s");
     assert_eq!(client_secret.news(), None, "the person knows it");
@@ -79,12 +83,21 @@ fn a_request_for_a_token_by_sms_takes_every_option() {
     assert_eq!(options.id_access_token.as_deref(), Some("-t"));
 }
 
+const SECRETS: [&str; 7] = [
+    "access_token",
+    "client_secret",
+    "id_access_token",
+    "new_password",
+    "password",
+    "refresh_token",
+    "registration_token",
+];
+
 #[test]
 fn every_secret_can_come_from_the_environment_and_never_shows_in_the_help() {
     fn check(command: &Command) {
         for arg in command.get_arguments() {
-            let is_secret = ["access_token", "client_secret", "id_access_token", "password"]
-                .contains(&arg.get_id().as_str());
+            let is_secret = SECRETS.contains(&arg.get_id().as_str());
             assert!(!is_secret || arg.get_env().is_some() && arg.is_hide_env_values_set(), "{arg}");
         }
         command.get_subcommands().for_each(check);
@@ -126,6 +139,8 @@ fn optional_fields_of_register_are_sent_only_when_given() {
     });
     let line = "register --user alice --password x --device-id D --device-name n --inhibit-login";
     assert_eq!(body(line), expected);
+    let expected = serde_json::json!({"username": "alice", "password": "x", "refresh_token": true});
+    assert_eq!(body("register --user alice --password x --with-refresh-token"), expected);
 }
 
 #[test]
@@ -139,6 +154,12 @@ fn what_is_missing_or_unknown_is_refused() {
         ("submit-token --sid s --client-secret c", missing),
         ("add --user alice --password x --client-secret c", missing),
         ("request-token email a@example.org --send-attempt one", ErrorKind::ValueValidation),
+        ("request-token email a@example.org --for fun", ErrorKind::InvalidValue),
+        ("register --user alice --password x --email-sid s", missing),
+        ("password --user alice --password x", missing),
+        ("password --new-password y --password x", missing),
+        ("deactivate --user alice --password x", missing),
+        ("refresh", missing),
         ("whoami alice", ErrorKind::UnknownArgument),
         ("sing", ErrorKind::InvalidSubcommand),
     ] {

@@ -89,6 +89,7 @@ impl From<SubmitTokenError> for ClientError {
                 bad_request(ErrorCode::SessionExpired, error).with_extra("resend", true.into())
             }
             E::Limited(retry_after) => ErrorAnswer::limited(retry_after),
+            E::Unreachable(_) => ErrorAnswer::bad_gateway(&error),
             E::Storage(cause) => ErrorAnswer::storage(&cause),
         })
     }
@@ -118,6 +119,7 @@ impl From<AddThreepidError> for ClientError {
                 ErrorCode::ThreepidInUse,
                 "This address is on another account",
             ),
+            E::Unreachable(_) => Self(ErrorAnswer::bad_gateway(&error)),
             E::Sealed(_) => Self(ErrorAnswer::internal(&error)),
             E::Notices(cause) => cause.into(),
             E::Storage(cause) => cause.into(),
@@ -136,6 +138,7 @@ impl ClientError {
             ),
             error @ (AddThreepidError::InUse
             | AddThreepidError::Sealed(_)
+            | AddThreepidError::Unreachable(_)
             | AddThreepidError::Notices(_)
             | AddThreepidError::Storage(_)) => error.into(),
         }

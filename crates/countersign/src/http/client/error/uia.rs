@@ -29,6 +29,7 @@ impl From<UiaError> for ClientError {
             E::TokenChanged => {
                 Self::invalid_param("The authentication session holds another registration token")
             }
+            E::Unreachable(_) => Self(ErrorAnswer::bad_gateway(&error)),
             E::Sealed(_) => Self(ErrorAnswer::internal(&error)),
             E::Storage(cause) => cause.into(),
         }

@@ -45,6 +45,12 @@ impl Failure {
             Self::Page(error) => error.answer(reader),
         }
     }
+
+    /// 503: another server did not do its part. The cause goes to the log, once, here.
+    fn unreachable(cause: &(dyn Error + 'static)) -> Self {
+        tracing::warn!(error = cause, "Answered a page with 503: {cause}");
+        Self::Page(PageError::Unavailable)
+    }
 }
 
 impl From<StageFailure> for Failure {
@@ -71,6 +77,7 @@ impl From<UiaError> for Failure {
                 tracing::error!(error = &error as &dyn Error, "Answered a page with 500: {error}");
                 Self::Page(PageError::Internal)
             }
+            UiaError::Unreachable(_) => Self::unreachable(&error),
             UiaError::Storage(cause) => cause.into(),
         }
     }
@@ -97,6 +104,7 @@ impl From<SubmitTokenError> for Failure {
             | SubmitTokenError::SessionExpired
             | SubmitTokenError::CodeExpired => Self::Threepid(ThreepidProblem::TooOld),
             SubmitTokenError::Limited(wait) => Self::Limited(wait),
+            SubmitTokenError::Unreachable(_) => Self::unreachable(&error),
             SubmitTokenError::Storage(cause) => cause.into(),
         }
     }

@@ -1,0 +1,105 @@
+//! What a database holds that an earlier version made, or someone damaged.
+
+use countersign_core::{Stage, TokenOwner, UIA_SESSION_LIFETIME, UiaOperation, UiaSession, UiaTargetHash};
+use rusqlite::{Connection, params};
+use tempfile::TempDir;
+
+use super::{SqliteStorage, open, settings};
+use crate::{
+    AccountStore as _, RegistrationTokenStore as _, StorageError, ThreepidStore as _, TokenStore as _,
+    UiaStore as _, contract::data::*,
+};
+
+/// A database of the version before the whole client API, with something in each table that has changed since.
+fn first_light() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let connection = Connection::open(settings(folder.path()).path).unwrap();
+    connection.execute_batch(include_str!("../../../migrations/sqlite/0001_first_light.sql")).unwrap();
+    connection
+        .execute_batch(
+            "create table schema_migrations (
+                number integer not null primary key, name text not null, applied_at integer not null) strict;
+             insert into schema_migrations values (1, 'first_light', 0);
+             insert into accounts values ('alice', 'hash', 1), ('bob', null, 2);
+             insert into devices values ('alice', 'PHONE', null, 1);",
+        )
+        .unwrap();
+    let token = access_token_hash("token");
+    let insert =
+        "insert into access_tokens (access_token_hash, localpart, device_id) values (?1, 'alice', 'PHONE')";
+    connection.execute(insert, [token.as_bytes()]).unwrap();
+    let target = UiaTargetHash::from_bytes([7; 32]);
+    connection
+        .execute(
+            "insert into uia_sessions (id_hash, operation, localpart, target_hash, completed, created_at, expires_at)
+             values (?1, 'POST /account/3pid/add', 'alice', ?2, 'm.login.dummy', ?3, ?4)",
+            params![
+                uia_session_hash("a").as_bytes(),
+                target.as_bytes(),
+                NOW.as_millis(),
+                NOW.after(UIA_SESSION_LIFETIME).as_millis(),
+            ],
+        )
+        .unwrap();
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn database_of_first_light_goes_on() {
+    let folder = first_light();
+    let storage = SqliteStorage::open(settings(folder.path())).unwrap();
+    let alice = storage.find_account(&localpart("alice")).await.unwrap().unwrap();
+    assert_eq!((alice.password_hash.as_deref(), alice.deactivated_at), (Some("hash"), None));
+    let found = storage.find_token(access_token_hash("token")).await.unwrap().unwrap();
+    let owner = TokenOwner { localpart: localpart("alice"), device_id: Some(device_id("PHONE")) };
+    assert_eq!((found.owner, found.expires_at, found.is_unsettled), (owner, None, false));
+    let expected = UiaSession {
+        target: Some(UiaTargetHash::from_bytes([7; 32])),
+        completed: vec![Stage::Dummy],
+        ..UiaSession::begin(uia_session_hash("a"), UiaOperation::AddThreepid, Some(localpart("alice")), NOW)
+    };
+    assert_eq!(uia_session(&storage, "a").await, expected);
+    assert!(storage.log_in(refreshable_login("bob", "D", "b"), None).await.unwrap());
+    assert!(storage.list_threepids(&localpart("alice")).await.unwrap().is_empty());
+    // Opened again, it is not changed again.
+    drop(storage);
+    let storage = SqliteStorage::open(settings(folder.path())).unwrap();
+    assert_eq!(uia_session(&storage, "a").await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_that_makes_no_sense_is_named() {
+    let (storage, _folder) = open();
+    for (set, column) in [
+        ("operation = 'POST /elsewhere'", "operation"),
+        ("completed = 'm.login.nonsense'", "completed"),
+        ("email_sid = x'00'", "email_sid"),
+        ("msisdn_sid = x'00'", "msisdn_sid"),
+        ("registration_token_hash = x'00'", "registration_token_hash"),
+        ("shown_terms = 'privacy_policy'", "shown_terms"),
+        ("proven = ''", "proven"),
+    ] {
+        open_registration(&storage, column).await;
+        let (update, id) =
+            (format!("update uia_sessions set {set} where id_hash = ?1"), uia_session_hash(column));
+        let damage = move |tx: &Connection| {
+            tx.execute(&update, [id.as_bytes()])?;
+            Ok(())
+        };
+        storage.write(damage).await.unwrap();
+        let error = storage.find_uia_session(id).await.unwrap_err();
+        let StorageError::Corrupt { table: "uia_sessions", column: named } = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(named, column);
+    }
+    storage.add_registration_token(registration_token("token", Some(1))).await.unwrap();
+    let damage = |tx: &Connection| {
+        tx.execute("update registration_tokens set completed = -1", [])?;
+        Ok(())
+    };
+    storage.write(damage).await.unwrap();
+    let error = storage.list_registration_tokens(NOW).await.unwrap_err();
+    let StorageError::Corrupt { table: "registration_tokens", column } = error else { panic!("{error:?}") };
+    assert_eq!(column, "completed");
+}
