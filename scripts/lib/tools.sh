@@ -63,6 +63,19 @@ need_pgbouncer() {
   if ! [ -x /usr/sbin/pgbouncer ]; then apt_install pgbouncer; fi
 }
 
+# For the fuzz run of the API: a Python package with all that it needs, in a place of its own.
+need_schemathesis() {
+  local home="$tools/schemathesis" wanted=scripts/lib/schemathesis.txt
+  if cmp -s "$wanted" "$home/installed.txt"; then return; fi
+  if ! python3 -c 'import ensurepip' 2>/dev/null; then apt_install python3 python3-venv; fi
+  echo "== set-up: installing schemathesis, once"
+  rm -rf "$home"
+  # Debian's own, where another Python that comes first lacks what a virtual environment needs.
+  if ! python3 -m venv "$home" 2>/dev/null; then /usr/bin/python3 -m venv --clear "$home"; fi
+  "$home/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$wanted"
+  cp "$wanted" "$home/installed.txt"
+}
+
 need_machete() {
   if ! has cargo-machete; then
     step "set-up" cargo install cargo-machete --version 0.9.2 --locked --debug --quiet --root "$tools"
