@@ -61,9 +61,9 @@ async fn nothing_is_left_of_it_but_its_name() {
     let answer = deactivate(&node, password_auth(&alice, PASSWORD)).token(&alice.access_token).send().await;
     assert_eq!(answer.ok(), json!({"id_server_unbind_result": "success"}));
     assert_eq!(rows(&node).iter().map(|(_, rows)| *rows).collect::<Vec<_>>(), bob, "{:?}", rows(&node));
-    let hash =
-        "select password_hash is null and deactivated_at is not null from accounts where localpart = 'alice'";
-    assert!(node.database().query_row(hash, [], |row| row.get::<_, bool>(0)).unwrap());
+    let wiped = "select count(*) from accounts
+         where localpart = 'alice' and password_hash is null and deactivated_at is not null";
+    assert_eq!(node.look_up_count(wiped), 1);
 
     node.get(WHOAMI).token(&alice.access_token).send().await.expect_error(401, "M_UNKNOWN_TOKEN");
     let by_mail = json!({"type": "m.id.thirdparty", "medium": "email", "address": "alice@example.org"});
@@ -120,7 +120,7 @@ async fn a_session_of_the_account_dies_with_it() {
     node.post("/account/password", &reset).send().await.expect_error(400, "M_THREEPID_NOT_FOUND");
     log_in(&node, &by_name()).send().await.expect_error(403, "M_FORBIDDEN");
     let of_alice = "select count(*) from uia_sessions where localpart = 'alice' and finished_at is null";
-    assert_eq!(node.database().query_row(of_alice, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    assert_eq!(node.look_up_count(of_alice), 0);
     node.until_outbox_is_empty().await;
 }
 
