@@ -18,7 +18,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt, util::Oneshot};
 
-use crate::{http, wiring::Node};
+use crate::{
+    config::{StorageConfig, StorageUrl},
+    http,
+    wiring::Node,
+};
 
 /// How long a client may take to send the head of a request. Also how long a connection may be idle between two.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,14 +38,37 @@ pub struct ServerLimits {
     pub grace: Duration,
 }
 
-/// A runtime for a server. It leaves a core to the thread that writes to the database: with a worker on each core, two
-/// cores carried a quarter fewer requests.
+/// Which cores a runtime takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cores {
+    /// All of them: the database is another process. With one fewer, a node of two cores carried a fifth less.
+    All,
+    /// All but the one of the thread that writes to the database: with a worker on each core, two cores carried a quarter
+    /// fewer requests.
+    AllButOne,
+}
+
+impl Cores {
+    /// Those that the configured database leaves.
+    pub fn beside(storage: &StorageConfig) -> Self {
+        match storage.url {
+            StorageUrl::Sqlite(_) => Self::AllButOne,
+            StorageUrl::Postgres(_) => Self::All,
+        }
+    }
+}
+
+/// A runtime for a server.
 ///
 /// # Errors
 /// When the system has no threads to give.
-pub fn runtime() -> io::Result<Runtime> {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    Builder::new_multi_thread().worker_threads(cores.saturating_sub(1).max(1)).enable_all().build()
+pub fn runtime(cores: Cores) -> io::Result<Runtime> {
+    let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let workers = match cores {
+        Cores::All => all,
+        Cores::AllButOne => all.saturating_sub(1).max(1),
+    };
+    Builder::new_multi_thread().worker_threads(workers).enable_all().build()
 }
 
 /// Serves until `shutdown`. Then accepts nothing more, finishes the requests in flight and the messages that are being

@@ -41,6 +41,8 @@ impl Kind {
 pub(crate) enum Event {
     Arrival,
     Parsed(Job),
+    /// Those who wait in a lane for others may have waited long enough.
+    Waited(usize),
     /// A round reached its primary, for the first or the second time.
     Reached(usize),
     CpuDone(usize),
@@ -94,6 +96,8 @@ impl<T> Servers<T> {
 /// Where operations of one kind wait in one node for one partition.
 pub(crate) struct Lane {
     pub(crate) waiting: VecDeque<Job>,
+    /// Since when it waits for more to begin a round beside another.
+    pub(crate) waits_since: Option<Time>,
     pub(crate) free: usize,
     pub(crate) width: usize,
     pub(crate) busy_us: f64,

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) replica_us: f64,
     pub(crate) rounds: usize,
     pub(crate) round_size: usize,
+    pub(crate) beside: usize,
+    pub(crate) beside_us: f64,
     pub(crate) queue: usize,
     pub(crate) connections_per_node: usize,
     pub(crate) max_connections: usize,
@@ -55,6 +57,8 @@ impl Default for Settings {
             replica_us: 1_500.0,
             rounds: 2,
             round_size: 256,
+            beside: 32,
+            beside_us: 5_000.0,
             queue: 4_096,
             connections_per_node: 12,
             max_connections: 200,
@@ -82,6 +86,7 @@ measured (benches/postgres/run), as fitted lines:
 how the program works:
 --rounds 2                 rounds of requests that a node has under way at a primary
 --round-size 256           requests in a round at most
+--beside 32 --beside-us 5000   requests for which a round begins beside another, and how long fewer wait
 --queue 4096               requests that wait in a node for a primary; beyond, 503
 --connections-per-node 12
 --workers 16               messages that a node has under way (outbox.email_workers)
@@ -123,6 +128,7 @@ impl Settings {
             "--primary-cores" => self.primary_cores = count.ok()?.max(1),
             "--rounds" => self.rounds = count.ok()?.max(1),
             "--round-size" => self.round_size = count.ok()?.max(1),
+            "--beside" => self.beside = count.ok()?,
             "--workers" => self.workers = count.ok()?.max(1),
             "--queue" => self.queue = count.ok()?,
             "--connections-per-node" => self.connections_per_node = count.ok()?,
@@ -141,6 +147,7 @@ impl Settings {
             "--trip-us" => self.trip_us = number,
             "--sync-us" => self.sync_us = number,
             "--replica-us" => self.replica_us = number,
+            "--beside-us" => self.beside_us = number,
             "--hot" => self.hot = number,
             "--skew" => self.skew = number,
             "--send-ms" => self.send_ms = number,

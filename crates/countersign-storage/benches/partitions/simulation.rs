@@ -1,7 +1,7 @@
 //! The simulation: events in order of their time, and what each does.
 //!
-//! A request takes CPU of its node, waits in the node's queue for its partition, shares a round with what else waits, and
-//! is answered when that is committed. A round takes a trip and half its CPU to load and lock, another to save, then waits
+//! A request takes CPU of its node, waits in the node's queue for its partition, shares a round with what else waits (beside
+//! another round, a little for more), and is answered when that is committed. A round takes a trip and half its CPU to load and lock, another to save, then waits
 //! for the log, whose syncs are shared by all commits that wait, and for the replica. A row that many charge is held from
 //! the first trip until the commit is answered. Each request leaves a
 //! message: a lease, a worker's time, and its part in a round that records deliveries.
@@ -64,8 +64,15 @@ struct Simulation<'a> {
 
 /// Simulates a load and answers what came of it.
 pub(crate) fn simulate(settings: &Settings, nodes: usize, partitions: usize, rate: f64) -> Figures {
-    let lane =
-        |width| Lane { waiting: VecDeque::new(), free: width, width, busy_us: 0.0, rounds: 0, jobs: 0 };
+    let lane = |width| Lane {
+        waiting: VecDeque::new(),
+        waits_since: None,
+        free: width,
+        width,
+        busy_us: 0.0,
+        rounds: 0,
+        jobs: 0,
+    };
     let mut simulation = Simulation {
         settings,
         partitions,
@@ -107,6 +114,7 @@ impl Simulation<'_> {
             match event {
                 Event::Arrival => self.arrive(),
                 Event::Parsed(job) => self.parsed(job),
+                Event::Waited(lane) => self.start_round(lane),
                 Event::Reached(round) => self.reached(round),
                 Event::CpuDone(round) => self.cpu_done(round),
                 Event::Synced(partition) => self.synced(partition),
@@ -186,6 +194,18 @@ impl Simulation<'_> {
         if lane.free == 0 || lane.waiting.is_empty() {
             return;
         }
+        if lane.free < lane.width && lane.waiting.len() < s.beside {
+            let since = *lane.waits_since.get_or_insert(self.now);
+            let wait = since + s.beside_us - self.now;
+            // Less is rounding.
+            if 0.1 < wait {
+                if since == self.now {
+                    self.after(wait, Event::Waited(place));
+                }
+                return;
+            }
+        }
+        lane.waits_since = None;
         let kind = lane.waiting[0].kind;
         let most = if kind == Kind::Lease { s.workers } else { s.round_size };
         let size = lane.waiting.len().min(most);

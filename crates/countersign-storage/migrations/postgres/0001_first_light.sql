@@ -1,7 +1,7 @@
 -- The tables that the node begins with. Points in time are milliseconds since the Unix epoch.
 -- No table refers to another by a foreign key: an operation deletes what belongs together.
--- No sequence, and no unique index beside the primary key, which begins with a random value or a name: each table can be
--- partitioned by hash of its first key column, or spread over machines. `came_at` keeps the order in which rows came, in
+-- No sequence, and no unique index beside the primary key, which begins with a keyed hash, a name or an id: each table can
+-- be partitioned by hash of its first key column, or spread over machines. `came_at` keeps the order in which rows came, in
 -- microseconds by the database's clock, where another column does not.
 
 -- Accounts of the node.

@@ -6,12 +6,18 @@
 use std::{
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
+    pin::pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
+    sync::{Notify, mpsc, oneshot},
+    task::{JoinHandle, yield_now},
+    time::sleep,
 };
 
 use super::{
@@ -22,6 +28,11 @@ use crate::{StorageError, outage::Condition};
 
 /// How many operations share a round at most.
 const JOBS_PER_ROUND: usize = 256;
+
+/// What a round costs the database is mostly the same for few operations and for many. So while one is under way, the
+/// next begins when that many operations wait, or when the first of them has waited that long.
+const JOBS_BESIDE_ANOTHER: usize = 32;
+const WAIT_BESIDE_ANOTHER: Duration = Duration::from_millis(5);
 
 /// How often a single operation is tried while others are in its way.
 const TRIES: usize = 5;
@@ -53,9 +64,9 @@ pub(super) struct Lane<R: Round> {
 impl<R: Round> Lane<R> {
     /// Starts `width` tasks, so that many rounds are under way at once.
     pub(super) fn start(round: R, pool: &Arc<Pool>, width: usize, capacity: NonZeroUsize) -> Self {
-        let (queue, jobs) = mpsc::channel(capacity.get());
-        let (round, jobs) = (Arc::new(round), Arc::new(tokio::sync::Mutex::new(jobs)));
-        let serve = |_| tokio::spawn(serve(Arc::clone(&round), Arc::clone(pool), Arc::clone(&jobs)));
+        let (queue, waiting) = mpsc::channel(capacity.get());
+        let (round, waiting) = (Arc::new(round), Arc::new(Queue::new(waiting)));
+        let serve = |_| tokio::spawn(serve(Arc::clone(&round), Arc::clone(pool), Arc::clone(&waiting)));
         let tasks = Mutex::new((0..width).map(serve).collect());
         Self { queue: Mutex::new(Some(queue)), tasks, condition: Arc::clone(pool.condition()) }
     }
@@ -93,23 +104,78 @@ impl<R: Round> Lane<R> {
     }
 }
 
-async fn serve<R: Round>(
-    round: Arc<R>,
-    pool: Arc<Pool>,
-    queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Waiting<R>>>>,
-) {
-    loop {
-        let (jobs, answers) = {
-            let mut queue = queue.lock().await;
-            let Some(first) = queue.recv().await else { return };
-            let mut waiting = vec![first];
-            while waiting.len() < JOBS_PER_ROUND
-                && let Ok(next) = queue.try_recv()
-            {
-                waiting.push(next);
+/// What waits, as the tasks of a lane share it.
+struct Queue<T> {
+    waiting: tokio::sync::Mutex<mpsc::Receiver<T>>,
+    under_way: AtomicUsize,
+    ended: Notify,
+}
+
+impl<T> Queue<T> {
+    fn new(waiting: mpsc::Receiver<T>) -> Self {
+        Self {
+            waiting: tokio::sync::Mutex::new(waiting),
+            under_way: AtomicUsize::new(0),
+            ended: Notify::new(),
+        }
+    }
+
+    /// What shares the next round, which is under way until the guard is dropped; nothing when nothing will come.
+    async fn next_round(&self) -> (Vec<T>, UnderWay<'_, T>) {
+        let mut queue = self.waiting.lock().await;
+        let mut waiting = Vec::new();
+        queue.recv_many(&mut waiting, JOBS_PER_ROUND).await;
+        let mut patience = pin!(sleep(WAIT_BESIDE_ANOTHER));
+        while !waiting.is_empty() && waiting.len() < JOBS_PER_ROUND {
+            // Those who are about to ask shall not miss the round.
+            yield_now().await;
+            if take_more(&mut queue, &mut waiting) {
+                continue;
             }
-            waiting.into_iter().unzip::<_, _, Vec<_>, Vec<_>>()
-        };
+            let is_only_one = self.under_way.load(Ordering::Acquire) == 0;
+            if is_only_one || JOBS_BESIDE_ANOTHER <= waiting.len() {
+                break;
+            }
+            let room = JOBS_PER_ROUND - waiting.len();
+            tokio::select! {
+                came = queue.recv_many(&mut waiting, room) => if came == 0 { break },
+                () = self.ended.notified() => {}
+                () = patience.as_mut() => break,
+            }
+        }
+        self.under_way.fetch_add(1, Ordering::AcqRel);
+        (waiting, UnderWay(self))
+    }
+}
+
+/// Takes what waits without waiting; whether there was any.
+fn take_more<T>(queue: &mut mpsc::Receiver<T>, waiting: &mut Vec<T>) -> bool {
+    let before = waiting.len();
+    while waiting.len() < JOBS_PER_ROUND
+        && let Ok(next) = queue.try_recv()
+    {
+        waiting.push(next);
+    }
+    before < waiting.len()
+}
+
+/// A round that is under way.
+struct UnderWay<'a, T>(&'a Queue<T>);
+
+impl<T> Drop for UnderWay<'_, T> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
+        self.0.ended.notify_one();
+    }
+}
+
+async fn serve<R: Round>(round: Arc<R>, pool: Arc<Pool>, queue: Arc<Queue<Waiting<R>>>) {
+    loop {
+        let (waiting, _under_way) = queue.next_round().await;
+        if waiting.is_empty() {
+            return;
+        }
+        let (jobs, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
         for (outcome, answer) in carry_out(&*round, &pool, &jobs).await.into_iter().zip(answers) {
             // The caller may have stopped waiting; the operation counts all the same.
             let _ = answer.send(outcome);
@@ -163,4 +229,96 @@ async fn run_alone<R: Round>(round: &R, pool: &Pool, job: &R::Job) -> Outcome<R:
 /// Makes a decision of core; a panic in it fails that operation alone.
 pub(super) fn decide<T>(decision: impl FnOnce() -> T) -> Outcome<T> {
     catch_unwind(AssertUnwindSafe(decision)).map_err(Failure::panicked)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::join;
+
+    use super::*;
+
+    fn queue() -> (mpsc::Sender<usize>, Queue<usize>) {
+        let (sender, waiting) = mpsc::channel(JOBS_PER_ROUND * 2);
+        (sender, Queue::new(waiting))
+    }
+
+    async fn send(sender: &mpsc::Sender<usize>, count: usize) {
+        for number in 0..count {
+            sender.send(number).await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn operations_that_wait_together_share_a_round_of_bounded_size() {
+        let (sender, queue) = queue();
+        send(&sender, JOBS_PER_ROUND + 3).await;
+        assert_eq!(queue.next_round().await.0.len(), JOBS_PER_ROUND);
+        assert_eq!(queue.next_round().await.0.len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_about_to_come_is_not_missed() {
+        let (sender, queue) = queue();
+        tokio::spawn(async move {
+            for _ in 0..5 {
+                send(&sender, 1).await;
+                yield_now().await;
+            }
+        });
+        assert_eq!(queue.next_round().await.0.len(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_wait_until_the_round_under_way_has_ended() {
+        let (sender, queue) = queue();
+        send(&sender, 1).await;
+        let (_, under_way) = queue.next_round().await;
+        send(&sender, 3).await;
+        let end = async {
+            sleep(WAIT_BESIDE_ANOTHER / 5 * 4).await;
+            send(&sender, 2).await;
+            drop(under_way);
+        };
+        let (round, ()) = join!(queue.next_round(), end);
+        assert_eq!(round.0.len(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_do_not_wait_for_long() {
+        let (sender, queue) = queue();
+        send(&sender, 1).await;
+        let _under_way = queue.next_round().await;
+        send(&sender, 3).await;
+        let too_late = async {
+            sleep(WAIT_BESIDE_ANOTHER * 2).await;
+            send(&sender, 1).await;
+        };
+        let (round, ()) = join!(queue.next_round(), too_late);
+        assert_eq!(round.0.len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_do_not_wait_for_another_round() {
+        let (sender, queue) = queue();
+        send(&sender, 1).await;
+        let _under_way = queue.next_round().await;
+        send(&sender, JOBS_BESIDE_ANOTHER).await;
+        let later = async {
+            sleep(WAIT_BESIDE_ANOTHER / 5).await;
+            send(&sender, 1).await;
+        };
+        let (round, ()) = join!(queue.next_round(), later);
+        assert_eq!(round.0.len(), JOBS_BESIDE_ANOTHER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_at_the_end_has_a_round_still() {
+        let (sender, queue) = queue();
+        send(&sender, 1).await;
+        let _under_way = queue.next_round().await;
+        send(&sender, 3).await;
+        drop(sender);
+        assert_eq!(queue.next_round().await.0.len(), 3);
+        assert!(queue.next_round().await.0.is_empty());
+    }
 }

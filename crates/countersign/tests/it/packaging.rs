@@ -47,10 +47,10 @@ fn load(path: &Path, mut variables: BTreeMap<String, String>) -> Result<Config, 
 /// Copies it into a folder where there is a master key.
 fn copy_with_master_key(path: &Path, folder: &Path) -> PathBuf {
     let key = folder.join("master.key");
-    fs::write(&key, "").unwrap();
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&key, "").expect("a writable folder");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("our own file");
     let copy = folder.join("countersign.toml");
-    fs::copy(path, &copy).unwrap();
+    fs::copy(path, &copy).expect("a readable file");
     copy
 }
 
@@ -152,10 +152,10 @@ async fn the_balancer_asks_and_passes_on_what_there_is() {
 }
 
 fn example_config() -> Config {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("countersign.toml");
-    fs::write(&path, EXAMPLE).unwrap();
-    Config::load(Some(&path), std::iter::empty()).unwrap()
+    fs::write(&path, EXAMPLE).expect("a writable folder");
+    Config::load(Some(&path), std::iter::empty()).expect("the example is good")
 }
 
 /// The span of a line such as `TimeoutStopSec=120s`.
