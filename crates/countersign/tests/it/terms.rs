@@ -35,11 +35,10 @@ async fn round(node: &TestNode, stage: &str, session: &Value) -> Answer {
 
 fn accepted(node: &TestNode) -> Vec<(String, String, String, i64)> {
     let database = node.database();
-    let mut statement = database
-        .prepare("select localpart, policy, version, accepted_at from terms_acceptances order by policy")
-        .unwrap();
+    let query = "select localpart, policy, version, accepted_at from terms_acceptances order by policy";
+    let mut statement = database.prepare(query).expect("the table is there");
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
-    rows.unwrap().map(Result::unwrap).collect()
+    rows.expect("it runs").map(|row| row.expect("a row")).collect()
 }
 
 #[tokio::test]
