@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use crate::{
     steps::{SECRET, creds_auth},
     support::{PASSWORD, TestNode, TestUser},
-    wire::Call,
 };
 
 const BY_MAIL: [&str; 3] = [REGISTER_EMAIL, THREEPID_EMAIL, PASSWORD_EMAIL];
