@@ -1,7 +1,7 @@
 //! User-interactive authentication: walks a request through the stages of a flow.
 //!
 //! A stage proves and consumes nothing: what was proven is remembered in the session, and the request that it allows uses
-//! it up, once (docs/decisions/0010).
+//! it up, once (docs/decisions/0011).
 
 mod attempt;
 mod pages;

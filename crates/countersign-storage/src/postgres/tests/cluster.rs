@@ -36,16 +36,6 @@ impl Database {
         PostgresStorage::open(self.settings()).await.unwrap()
     }
 
-    /// Lets it look at a statement.
-    pub(super) async fn prepare(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
-        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await?;
-        let connection = tokio::spawn(connection);
-        let prepared = client.prepare(sql).await.map(|_| ());
-        drop(client);
-        connection.await.unwrap()?;
-        prepared
-    }
-
     /// Runs SQL in it.
     pub(super) async fn run(&self, sql: &str) -> Vec<String> {
         run(&self.url(), sql).await
