@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p countersign-client --example manage_addresses -- http://127.0.0.1:8008 alice GB 07700900123`
 
+#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+
 use std::{env, error::Error, io::stdin};
 
 use countersign_client::{

@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p countersign-client --example register_with_email -- http://127.0.0.1:8008 alice alice@example.com`
 
+#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+
 use std::{env, error::Error, io::stdin};
 
 use countersign_client::{

@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p countersign-client --example reset_password -- http://127.0.0.1:8008 alice@example.com`
 
+#![expect(clippy::print_stdout, reason = "an example talks to its user")]
+
 use std::{env, error::Error, io::stdin};
 
 use countersign_client::{ChangePasswordRequest, Client, Credentials, ErrorCode, RequestEmailToken};

@@ -101,7 +101,7 @@ impl MessageKind {
         }
     }
 
-    /// Whether it tells the owner of an account what became of it, and asks for nothing (docs/decisions/0011).
+    /// Whether it tells the owner of an account what became of it, and asks for nothing (docs/decisions/0012).
     pub const fn is_notice(self) -> bool {
         match self {
             Self::Validation | Self::AddressInUse | Self::NoAccount => false,

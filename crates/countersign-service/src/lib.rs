@@ -55,7 +55,7 @@ pub use self::{
     system::{SystemClock, SystemRandom},
     uia::{
         Challenge, PageOutcome, StageAttempt, StageFailure, StageState, StageView, Uia, UiaBegin, UiaError,
-        UiaOutcome, UiaProof, UiaRun, UiaSettings, UiaWish,
+        UiaOutcome, UiaParts, UiaProof, UiaRun, UiaSettings, UiaWish,
     },
     verifier::{
         RequestTokenError, SubmitTokenError, SubmitTokenRequest, TokenRequest, TokenRequested, Verifier,

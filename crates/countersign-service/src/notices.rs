@@ -1,4 +1,4 @@
-//! What the addresses of an account hear of changes to it (docs/decisions/0011).
+//! What the addresses of an account hear of changes to it (docs/decisions/0012).
 
 use std::{sync::Arc, time::Duration};
 

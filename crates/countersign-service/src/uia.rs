@@ -1,7 +1,7 @@
 //! User-interactive authentication: walks a request through the stages of a flow.
 //!
 //! A stage proves and consumes nothing: what was proven is remembered in the session, and the request that it allows uses
-//! it up, once (docs/decisions/0010).
+//! it up, once (docs/decisions/0011).
 
 mod attempt;
 mod pages;
@@ -37,6 +37,24 @@ pub struct Uia {
     callers: Callers,
     delegate: Delegate,
     settings: Arc<UiaSettings>,
+}
+
+/// What [`Uia`] is made of.
+pub struct UiaParts {
+    /// Where sessions are.
+    pub storage: Arc<dyn Storage>,
+    /// Finds and seals.
+    pub keyring: Arc<Keyring>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids.
+    pub random: Arc<dyn Random>,
+    /// Accounts that a password names without an access token.
+    pub accounts: Accounts,
+    /// Who vouches for callers.
+    pub callers: Callers,
+    /// Knows of addresses that another service proves.
+    pub delegate: Delegate,
 }
 
 /// What an operator decides about authentication.
@@ -199,16 +217,8 @@ impl std::fmt::Debug for UiaProof {
 
 impl Uia {
     /// Joins what it needs.
-    pub fn new(
-        storage: Arc<dyn Storage>,
-        keyring: Arc<Keyring>,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-        accounts: Accounts,
-        callers: Callers,
-        delegate: Delegate,
-        settings: UiaSettings,
-    ) -> Self {
+    pub fn new(parts: UiaParts, settings: UiaSettings) -> Self {
+        let UiaParts { storage, keyring, clock, random, accounts, callers, delegate } = parts;
         Self { storage, keyring, clock, random, accounts, callers, delegate, settings: Arc::new(settings) }
     }
 

@@ -38,7 +38,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// Talks to a running node, as a client does.
-    Client(client::ClientArgs),
+    Client(Box<client::ClientArgs>),
 }
 
 /// Where the configuration is.
@@ -62,7 +62,7 @@ impl Cli {
             Command::MigrateStorage(args) => migrate_storage::run(&args),
             Command::RegistrationToken(args) => registration_token::run(args),
             Command::Config(command) => config::run(command),
-            Command::Client(args) => client::run(args),
+            Command::Client(args) => client::run(*args),
         }
     }
 }

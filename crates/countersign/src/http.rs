@@ -81,6 +81,8 @@ pub struct HttpSettings {
     pub registration: Registration,
     /// The policies that people accept when they register.
     pub terms: TermsParams,
+    /// The versions of the specification that clients are told of.
+    pub spec_versions: Vec<String>,
     /// What else the operator has left on.
     pub offers: Offers,
     /// What `/.well-known/…/client` says; `None`: it is not served.

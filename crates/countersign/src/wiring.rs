@@ -16,8 +16,8 @@ use countersign_core::{Clock, MasterKeys, Medium, Random};
 use countersign_delivery::{EmailTransport, SmsGateway, templates::Templates};
 use countersign_service::{
     AccountThreepids, Accounts, Confirmations, Health, Inbox, Janitor, MessageWriter, Notices, OpenIds,
-    OutboxWakeup, OutboxWorker, RegistrationTokens, SidInNextLink, SystemClock, SystemRandom, Uia, Verifier,
-    WorkerParts, WriterSettings, open_keyring,
+    OutboxWakeup, OutboxWorker, RegistrationTokens, SidInNextLink, SystemClock, SystemRandom, Uia, UiaParts,
+    Verifier, WorkerParts, WriterSettings, open_keyring,
 };
 use countersign_storage::postgres::LeaseClock;
 use tokio_util::sync::CancellationToken;
@@ -162,13 +162,15 @@ impl Node {
                 config.server.name.clone(),
             ),
             uia: Uia::new(
-                storage.clone(),
-                keyring.clone(),
-                clock.clone(),
-                random.clone(),
-                accounts.clone(),
-                callers,
-                delegate.clone(),
+                UiaParts {
+                    storage: storage.clone(),
+                    keyring: keyring.clone(),
+                    clock: clock.clone(),
+                    random: random.clone(),
+                    accounts: accounts.clone(),
+                    callers,
+                    delegate: delegate.clone(),
+                },
                 uia_settings(config),
             ),
             registration_tokens: RegistrationTokens::new(

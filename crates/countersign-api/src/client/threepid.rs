@@ -9,11 +9,6 @@ use crate::{
     uia::{AuthData, ThreepidCreds},
 };
 
-pub use super::request_token::{
-    RequestEmailToken, RequestMsisdnToken, RequestTokenResponse, THREEPID_EMAIL as EMAIL_REQUEST_TOKEN,
-    THREEPID_MSISDN as MSISDN_REQUEST_TOKEN,
-};
-
 /// `GET`, with an access token: the 3PIDs of the account. `POST`, with an access token, deprecated: adds a validated 3PID
 /// without user-interactive authentication.
 ///

@@ -1,4 +1,4 @@
-//! A message that tells the owner of an account what became of it (docs/decisions/0011).
+//! A message that tells the owner of an account what became of it (docs/decisions/0012).
 
 use std::time::Duration;
 

@@ -18,7 +18,8 @@ create table refresh_tokens (
 ) strict, without rowid;
 create index refresh_tokens_by_device on refresh_tokens (localpart, device_id);
 
--- Tokens that let people register. Uses that are not finished are the sessions that hold the token.
+-- Tokens that let people register. Uses that are not finished are the sessions that hold the token. Row ids keep the order
+-- in which they came.
 create table registration_tokens (
     token_hash blob not null primary key,
     sealed_token blob not null,
@@ -26,7 +27,7 @@ create table registration_tokens (
     completed integer not null,
     expires_at integer,
     created_at integer not null
-) strict, without rowid;
+) strict;
 
 -- Tokens that prove a user to another service.
 create table openid_tokens (

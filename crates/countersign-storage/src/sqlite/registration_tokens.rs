@@ -35,7 +35,7 @@ impl RegistrationTokenStore for SqliteStorage {
                     (select count(*) from uia_sessions
                      where registration_token_hash = token_hash and finished_at is null
                         and ?1 <= uia_sessions.expires_at)
-                 from registration_tokens order by created_at, token_hash",
+                 from registration_tokens order by created_at, rowid",
             )?;
             list(statement, [now.as_millis()], read)
         })

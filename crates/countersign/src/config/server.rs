@@ -44,6 +44,9 @@ pub struct ServerConfig {
     /// often has 1024 (`ulimit -n`), and the node needs some for itself.
     #[serde(default = "default_max_connections")]
     pub max_connections: NonZeroUsize,
+    /// The versions of the specification that `/client/versions` names.
+    #[serde(default = "default_spec_versions")]
+    pub spec_versions: Vec<String>,
 }
 
 impl ServerConfig {
@@ -64,6 +67,7 @@ impl ServerConfig {
             request_timeout: default_request_timeout(),
             shutdown_timeout: default_shutdown_timeout(),
             max_connections: default_max_connections(),
+            spec_versions: default_spec_versions(),
         }
     }
 
@@ -86,6 +90,11 @@ impl ServerConfig {
         }
         if self.request_timeout < Duration::from_secs(1) {
             problems.add("server.request_timeout", "must be at least \"1s\"");
+        }
+        if self.spec_versions.is_empty() || !self.spec_versions.iter().all(|version| is_spec_version(version))
+        {
+            problems
+                .add("server.spec_versions", "needs at least one version such as \"v1.11\" or \"r0.6.1\"");
         }
     }
 }
@@ -112,6 +121,25 @@ const fn default_request_timeout() -> Duration {
 
 const fn default_max_connections() -> NonZeroUsize {
     NonZeroUsize::new(768).expect("768 is not 0")
+}
+
+/// Those whose account management this server speaks.
+fn default_spec_versions() -> Vec<String> {
+    (1..=19).fold(vec!["r0.6.1".to_owned()], |mut versions, minor| {
+        versions.push(format!("v1.{minor}"));
+        versions
+    })
+}
+
+/// Whether it is `vX.Y` or `rX.Y.Z`.
+fn is_spec_version(text: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts = match text.split_at_checked(1) {
+        Some(("v", numbers)) => (2, numbers),
+        Some(("r", numbers)) => (3, numbers),
+        Some(_) | None => return false,
+    };
+    parts.1.split('.').count() == parts.0 && parts.1.split('.').all(is_number)
 }
 
 const fn default_shutdown_timeout() -> Duration {

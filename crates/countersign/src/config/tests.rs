@@ -1,5 +1,7 @@
 //! Tests of the configuration as a whole.
 
+mod accounts;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

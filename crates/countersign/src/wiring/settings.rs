@@ -100,6 +100,7 @@ pub(super) fn http_settings(config: &Config) -> HttpSettings {
         mode: if config.sidecar.is_some() { Mode::Sidecar } else { Mode::Node },
         registration,
         terms: terms(config),
+        spec_versions: config.server.spec_versions.clone(),
         offers: offers(config),
         // Beside a homeserver, the homeserver says where clients find it.
         well_known: (config.well_known.enabled && config.sidecar.is_none()).then(|| WellKnown {

@@ -9,7 +9,8 @@ use countersign_api::{
         login::LOGIN,
         logout::{LOGOUT, LOGOUT_ALL},
         register::{AVAILABLE, REGISTER},
-        threepid::{ADD, DELETE, EMAIL_REQUEST_TOKEN, MSISDN_REQUEST_TOKEN},
+        request_token::{THREEPID_EMAIL, THREEPID_MSISDN},
+        threepid::{ADD, DELETE},
     },
     submit_token::SUBMIT_TOKEN,
 };
@@ -28,7 +29,7 @@ const INVALID: &str = "M_INVALID_PARAM";
 
 /// The routes that need a JSON object, as full paths.
 fn paths_with_a_body() -> Vec<String> {
-    let routes = [EMAIL_REQUEST_TOKEN, MSISDN_REQUEST_TOKEN, LOGIN, REGISTER, ADD, DELETE];
+    let routes = [THREEPID_EMAIL, THREEPID_MSISDN, LOGIN, REGISTER, ADD, DELETE];
     routes.map(api).into_iter().chain([SUBMIT_TOKEN.to_owned()]).collect()
 }
 
@@ -188,7 +189,7 @@ async fn a_body_that_is_no_object_has_its_own_error_on_every_route() {
 #[tokio::test]
 async fn the_content_type_does_not_matter() {
     let node = TestNode::start_without_limits().await;
-    let calls = || node.call(Method::POST, &api(EMAIL_REQUEST_TOKEN)).body(email_body().to_string());
+    let calls = || node.call(Method::POST, &api(THREEPID_EMAIL)).body(email_body().to_string());
     let sid = calls().send().await.ok_string("sid");
     for content_type in [
         "application/json; charset=utf-8",
@@ -206,7 +207,7 @@ async fn the_content_type_does_not_matter() {
 #[tokio::test]
 async fn null_is_absent_where_a_field_is_optional() {
     let node = TestNode::start_without_limits().await;
-    for (path, body) in [(EMAIL_REQUEST_TOKEN, email_body()), (MSISDN_REQUEST_TOKEN, msisdn_body())] {
+    for (path, body) in [(THREEPID_EMAIL, email_body()), (THREEPID_MSISDN, msisdn_body())] {
         let nulls = ["next_link", "id_server", "id_access_token"];
         let body = nulls.into_iter().fold(body, |body, key| with(body, key, json!(null)));
         node.post(path, &body).send().await.ok();
@@ -229,7 +230,7 @@ async fn null_is_absent_where_a_field_is_optional() {
 async fn unknown_fields_are_ignored_whatever_they_hold() {
     let node = TestNode::start_without_limits().await;
     let nested = (0..100).fold(json!(1), |inner, _| json!([inner]));
-    for (path, body) in [(EMAIL_REQUEST_TOKEN, email_body()), (MSISDN_REQUEST_TOKEN, msisdn_body())] {
+    for (path, body) in [(THREEPID_EMAIL, email_body()), (THREEPID_MSISDN, msisdn_body())] {
         let body = with(body, "org.example.extra", nested.clone());
         let body = with(body, "Email", json!(1));
         node.post(path, &body).send().await.ok();
@@ -281,7 +282,7 @@ async fn asking_for_a_mail_with_bad_parameters() {
     ] {
         cases.push((with(email_body(), "email", json!(email)), INVALID));
     }
-    assert_errors(|| node.call(Method::POST, &api(EMAIL_REQUEST_TOKEN)), cases).await;
+    assert_errors(|| node.call(Method::POST, &api(THREEPID_EMAIL)), cases).await;
     assert_nothing_was_sent(&node).await;
 }
 
@@ -311,7 +312,7 @@ async fn asking_for_an_sms_with_bad_parameters() {
     ] {
         cases.push((with(msisdn_body(), "phone_number", json!(number)), INVALID));
     }
-    assert_errors(|| node.call(Method::POST, &api(MSISDN_REQUEST_TOKEN)), cases).await;
+    assert_errors(|| node.call(Method::POST, &api(THREEPID_MSISDN)), cases).await;
     assert_nothing_was_sent(&node).await;
 }
 
@@ -319,7 +320,7 @@ async fn asking_for_an_sms_with_bad_parameters() {
 async fn grammars_are_checked_before_the_address() {
     let node = TestNode::start_without_limits().await;
     let body = with(with(email_body(), "email", json!("nonsense")), "client_secret", json!("a b"));
-    let answer = node.post(EMAIL_REQUEST_TOKEN, &body).send().await;
+    let answer = node.post(THREEPID_EMAIL, &body).send().await;
     answer.expect_error(400, INVALID);
     assert!(answer.json()["error"].as_str().unwrap().contains("client_secret"), "{answer:?}");
     assert_nothing_was_sent(&node).await;

@@ -226,12 +226,17 @@ async fn what_the_service_says_of_a_token_is_passed_on() {
 }
 
 #[tokio::test]
-async fn guesses_are_limited_here_too_and_right_ones_cost_nothing() {
+async fn guesses_are_limited_here_too_and_unanswered_ones_cost_nothing() {
     let service = IdentityService::start().await;
     let node = start_with(&service, |_| {}).await;
     let sid = node.ask_msisdn("secret", "GB", "07700900123", 1).send().await.ok_string("sid");
     service.wait_for_messages(1).await;
     node.until_outbox_is_empty().await;
+    service.set_mood(Some(broken()));
+    for _ in 0..5 {
+        node.submit(&sid, "secret", "000000").send().await.expect_error(502, "M_UNKNOWN");
+    }
+    service.set_mood(None);
     for _ in 0..20 {
         node.submit(&sid, "secret", "000000").send().await.expect_error(400, "M_TOKEN_INCORRECT");
     }

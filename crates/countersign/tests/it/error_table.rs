@@ -12,8 +12,8 @@ use countersign_api::{
         password::PASSWORD as CHANGE_PASSWORD,
         refresh::REFRESH,
         register::{AVAILABLE, REGISTER},
-        request_token::PASSWORD_EMAIL,
-        threepid::{ADD, DELETE, EMAIL_REQUEST_TOKEN, THREEPIDS},
+        request_token::{PASSWORD_EMAIL, THREEPID_EMAIL},
+        threepid::{ADD, DELETE, THREEPIDS},
     },
     federation::openid::USERINFO,
 };
@@ -52,7 +52,7 @@ impl Table {
 }
 
 async fn add_errors_of_every_route(node: &TestNode, table: &mut Table) {
-    let email = |body: &str| node.call(Method::POST, &api(EMAIL_REQUEST_TOKEN)).body(body);
+    let email = |body: &str| node.call(Method::POST, &api(THREEPID_EMAIL)).body(body);
     table.send("a path that is none", node.get("/nowhere")).await;
     table.send("a method that is none", node.call(Method::PUT, &api(LOGIN))).await;
     table.send("no access token", node.get(WHOAMI)).await;
@@ -101,7 +101,7 @@ async fn add_errors_of_asking(node: &TestNode, table: &mut Table) {
     ] {
         let body =
             json!({"client_secret": "x", "email": "a@example.org", "send_attempt": 1, "next_link": link});
-        table.send(what, node.post(EMAIL_REQUEST_TOKEN, &body)).await;
+        table.send(what, node.post(THREEPID_EMAIL, &body)).await;
     }
 }
 

@@ -79,6 +79,17 @@ async fn a_token_lets_its_holder_register() {
 }
 
 #[tokio::test]
+async fn a_token_without_a_session_is_processed_at_once() {
+    let node =
+        TestNode::start_with(|config| config.registration.flows = vec![vec![Stage::RegistrationToken]]).await;
+    make(&node, "once", Some(1), None).await;
+    let register = |name| offer(&node, name, &Value::Null, "once");
+    register("alice").send().await.ok();
+    assert_eq!(register("bob").send().await.stage_errcode().as_deref(), Some("M_UNAUTHORIZED"));
+    assert_eq!(node.count("accounts"), 1);
+}
+
+#[tokio::test]
 async fn validity_tells_nothing_but_yes_or_no() {
     let node = node().await;
     make(&node, "good", Some(1), None).await;

@@ -5,7 +5,7 @@ mod delivery;
 mod purposes;
 
 use countersign::config::Countries;
-use countersign_api::client::threepid::{EMAIL_REQUEST_TOKEN, MSISDN_REQUEST_TOKEN};
+use countersign_api::client::request_token::{THREEPID_EMAIL, THREEPID_MSISDN};
 use serde_json::{Value, json};
 
 use crate::{steps::send_all, support::TestNode};
@@ -74,12 +74,12 @@ async fn an_identity_server_is_accepted_and_ignored() {
     ] {
         let mut body = json!({"client_secret": "monkeys", "email": "alice@example.org", "send_attempt": 1});
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        sids.push(node.post(EMAIL_REQUEST_TOKEN, &body).send().await.ok_string("sid"));
+        sids.push(node.post(THREEPID_EMAIL, &body).send().await.ok_string("sid"));
         let mut body = json!({
             "client_secret": "monkeys", "country": "GB", "phone_number": "07700900001", "send_attempt": 1,
         });
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        sids.push(node.post(MSISDN_REQUEST_TOKEN, &body).send().await.ok_string("sid"));
+        sids.push(node.post(THREEPID_MSISDN, &body).send().await.ok_string("sid"));
     }
     sids.sort();
     sids.dedup();
@@ -181,7 +181,7 @@ async fn a_next_link_may_be_https_loopback_or_an_app() {
             "send_attempt": 1,
             "next_link": link,
         });
-        node.post(EMAIL_REQUEST_TOKEN, &body).send().await.ok();
+        node.post(THREEPID_EMAIL, &body).send().await.ok();
     }
     node.mailer.wait_for(links.len()).await;
 }
@@ -196,7 +196,7 @@ async fn a_next_link_to_a_host_that_is_not_listed_is_refused() {
         let body = json!({
             "client_secret": "monkeys", "email": "alice@example.org", "send_attempt": 1, "next_link": link,
         });
-        node.post(EMAIL_REQUEST_TOKEN, &body)
+        node.post(THREEPID_EMAIL, &body)
     };
     for link in [
         "https://example.org/",
@@ -279,8 +279,8 @@ async fn the_seeds_own_examples_work() {
         "phone_number": "07700900001",
         "send_attempt": 1,
     });
-    assert_eq!(node.post(EMAIL_REQUEST_TOKEN, &email).send().await.ok_keys(), ["sid", "submit_url"]);
-    assert_eq!(node.post(MSISDN_REQUEST_TOKEN, &msisdn).send().await.ok_keys(), ["sid", "submit_url"]);
+    assert_eq!(node.post(THREEPID_EMAIL, &email).send().await.ok_keys(), ["sid", "submit_url"]);
+    assert_eq!(node.post(THREEPID_MSISDN, &msisdn).send().await.ok_keys(), ["sid", "submit_url"]);
     node.mailer.wait_for(1).await;
     node.sms.wait_for(1).await;
 }

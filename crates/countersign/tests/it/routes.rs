@@ -16,7 +16,8 @@ use countersign_api::{
         logout::{LOGOUT, LOGOUT_ALL},
         openid,
         password::PASSWORD as CHANGE_PASSWORD,
-        threepid::{ADD, DELETE, EMAIL_REQUEST_TOKEN, THREEPIDS},
+        request_token::THREEPID_EMAIL,
+        threepid::{ADD, DELETE, THREEPIDS},
     },
     submit_token::SUBMIT_TOKEN,
     well_known::{MATRIX_CLIENT, SDN_CLIENT},
@@ -226,7 +227,7 @@ async fn options_has_no_effect() {
         node.call(Method::OPTIONS, &api(path)).token(&alice.access_token).send().await;
     }
     let body = json!({"client_secret": "monkeys", "email": "alice@example.org", "send_attempt": 1});
-    node.call(Method::OPTIONS, &api(EMAIL_REQUEST_TOKEN)).json(&body).send().await;
+    node.call(Method::OPTIONS, &api(THREEPID_EMAIL)).json(&body).send().await;
     node.get(WHOAMI).token(&alice.access_token).send().await.ok();
     // The first message is that of a request that came later.
     node.ask_email("later", "later@example.org", 1).send().await.ok();
@@ -249,12 +250,12 @@ async fn every_kind_of_answer_is_json_for_browsers() {
     for (status, call) in [
         (200, node.get(LOGIN)),
         (200, node.ask_email("monkeys", "alice@example.org", 1)),
-        (400, node.post(EMAIL_REQUEST_TOKEN, &json!({}))),
+        (400, node.post(THREEPID_EMAIL, &json!({}))),
         (401, node.get(WHOAMI)),
         (403, node.post(LOGIN, &wrong_password)),
         (404, node.get("/nowhere")),
         (405, node.call(Method::PUT, &api(LOGIN))),
-        (413, node.call(Method::POST, &api(EMAIL_REQUEST_TOKEN)).body(too_large)),
+        (413, node.call(Method::POST, &api(THREEPID_EMAIL)).body(too_large)),
         (429, node.ask_email("monkeys", "bob@example.org", 1)),
     ] {
         let answer = call.send().await;

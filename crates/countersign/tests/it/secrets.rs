@@ -7,10 +7,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_api::client::{
-    account::WHOAMI,
-    login::LOGIN,
-    register::REGISTER,
-    threepid::{ADD, EMAIL_REQUEST_TOKEN},
+    account::WHOAMI, login::LOGIN, register::REGISTER, request_token::THREEPID_EMAIL, threepid::ADD,
 };
 use serde_json::json;
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
@@ -127,7 +124,7 @@ async fn converse(node: &TestNode) -> Secrets {
         "id_server": "id.example.org",
         "id_access_token": "identity-token",
     });
-    let sid = node.post(EMAIL_REQUEST_TOKEN, &body).token(&token).send().await.ok_string("sid");
+    let sid = node.post(THREEPID_EMAIL, &body).token(&token).send().await.ok_string("sid");
     let mail = node.mailer.wait_for(1).await.swap_remove(0);
     let code = mail.code.expect("a code");
     secrets.add("code by mail", &code);
@@ -177,9 +174,9 @@ async fn converse(node: &TestNode) -> Secrets {
     node.ask_msisdn(CLIENT_SECRET, "GB", "07700 900123", 2).send().await.ok();
     node.until_outbox_is_empty().await;
     let body = format!(r#"{{"email": "{EMAIL}", "client_secret": "{CLIENT_SECRET}", "send_attempt": "#);
-    node.post(EMAIL_REQUEST_TOKEN, &json!({})).body(body).send().await.expect_error(400, "M_NOT_JSON");
+    node.post(THREEPID_EMAIL, &json!({})).body(body).send().await.expect_error(400, "M_NOT_JSON");
     let body = json!({"client_secret": CLIENT_SECRET, "email": format!("{EMAIL}@x"), "send_attempt": 1});
-    node.post(EMAIL_REQUEST_TOKEN, &body).send().await.expect_error(400, "M_INVALID_PARAM");
+    node.post(THREEPID_EMAIL, &body).send().await.expect_error(400, "M_INVALID_PARAM");
     secrets
 }
 
@@ -228,15 +225,15 @@ async fn no_error_repeats_what_was_sent() {
     let node = TestNode::start().await;
     for (path, body) in [
         (
-            EMAIL_REQUEST_TOKEN,
+            THREEPID_EMAIL,
             json!({"client_secret": CLIENT_SECRET, "email": format!("{EMAIL}@x"), "send_attempt": 1}),
         ),
         (
-            EMAIL_REQUEST_TOKEN,
+            THREEPID_EMAIL,
             json!({"client_secret": format!("{CLIENT_SECRET} "), "email": EMAIL, "send_attempt": 1}),
         ),
         (
-            EMAIL_REQUEST_TOKEN,
+            THREEPID_EMAIL,
             json!({"client_secret": CLIENT_SECRET, "email": EMAIL, "send_attempt": 1, "next_link": format!("x:{NEXT_LINK}")}),
         ),
         (LOGIN, json!({"type": "m.login.password", "user": EMAIL, "password": PASSWORD})),

@@ -5,7 +5,10 @@ mod proofs;
 use std::time::Duration;
 
 use countersign_api::{
-    client::threepid::{ADD, EMAIL_REQUEST_TOKEN, MSISDN_REQUEST_TOKEN, THREEPIDS},
+    client::{
+        request_token::{THREEPID_EMAIL, THREEPID_MSISDN},
+        threepid::{ADD, THREEPIDS},
+    },
     submit_token::SUBMIT_TOKEN,
 };
 use serde_json::{Value, json};
@@ -29,7 +32,7 @@ impl TestNode {
     /// Asks for a token by mail.
     pub(crate) fn ask_email(&self, client_secret: &str, email: &str, send_attempt: i64) -> Call {
         let body = json!({"client_secret": client_secret, "email": email, "send_attempt": send_attempt});
-        self.post(EMAIL_REQUEST_TOKEN, &body)
+        self.post(THREEPID_EMAIL, &body)
     }
 
     /// Asks for a token by SMS.
@@ -40,7 +43,7 @@ impl TestNode {
             "phone_number": number,
             "send_attempt": attempt,
         });
-        self.post(MSISDN_REQUEST_TOKEN, &body)
+        self.post(THREEPID_MSISDN, &body)
     }
 
     /// Hands in a token.

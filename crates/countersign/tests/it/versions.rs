@@ -1,7 +1,7 @@
-//! What the server says about itself: versions, capabilities, ways to log in.
+//! What the server says about itself: versions, ways to log in.
 
 use axum::http::Method;
-use countersign_api::client::{capabilities::CAPABILITIES, login::LOGIN, versions::VERSIONS};
+use countersign_api::client::{login::LOGIN, versions::VERSIONS};
 use serde_json::json;
 
 use crate::support::TestNode;
@@ -39,23 +39,10 @@ async fn versions_need_no_token_and_mind_no_bad_one() {
 }
 
 #[tokio::test]
-async fn capabilities_say_what_this_server_lets_people_change() {
-    let node = TestNode::start().await;
-    let alice = node.register("alice").await;
-    let answer = node.get(CAPABILITIES).token(&alice.access_token).send().await.ok();
-    let capabilities = answer["capabilities"].as_object().unwrap();
-    assert!(capabilities.values().all(serde_json::Value::is_object), "{answer}");
-    let enabled = |name: &str| capabilities.get(name).map(|capability| capability["enabled"] == json!(true));
-    for (name, expected) in [
-        ("m.3pid_changes", Some(true)),
-        ("m.change_password", Some(false)),
-        ("m.set_displayname", Some(false)),
-        ("m.set_avatar_url", Some(false)),
-        ("m.profile_fields", Some(false)),
-        ("m.get_login_token", Some(false)),
-    ] {
-        assert_eq!(enabled(name), expected, "{name}");
-    }
+async fn an_operator_says_which_versions_to_claim() {
+    let node = TestNode::start_with(|config| config.server.spec_versions = vec!["v1.2".to_owned()]).await;
+    let body = node.call(Method::GET, &format!("/_api{VERSIONS}")).send().await.ok();
+    assert_eq!(body["versions"], json!(["v1.2"]));
 }
 
 #[tokio::test]

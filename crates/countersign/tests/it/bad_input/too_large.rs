@@ -3,7 +3,7 @@
 use axum::http::Method;
 use countersign_api::client::{
     logout::{LOGOUT, LOGOUT_ALL},
-    threepid::EMAIL_REQUEST_TOKEN,
+    request_token::THREEPID_EMAIL,
 };
 use serde_json::json;
 use tokio::{
@@ -30,9 +30,9 @@ async fn a_body_up_to_the_limit_is_read() {
     let node = TestNode::start_without_limits().await;
     let empty = with(email_body(), "x", json!("")).to_string().len();
     let largest = with(email_body(), "x", json!("a".repeat(65_536 - empty)));
-    node.post(EMAIL_REQUEST_TOKEN, &largest).send().await.ok();
+    node.post(THREEPID_EMAIL, &largest).send().await.ok();
     let larger = with(email_body(), "x", json!("a".repeat(65_537 - empty)));
-    node.post(EMAIL_REQUEST_TOKEN, &larger).send().await.expect_error(413, "M_TOO_LARGE");
+    node.post(THREEPID_EMAIL, &larger).send().await.expect_error(413, "M_TOO_LARGE");
     node.mailer.wait_for(1).await;
 }
 
@@ -40,7 +40,7 @@ async fn a_body_up_to_the_limit_is_read() {
 async fn a_body_in_chunks_is_cut_off_at_the_limit() {
     let node = TestNode::start_without_limits().await;
     let mut stream = TcpStream::connect(node.url.trim_start_matches("http://")).await.unwrap();
-    let path = api(EMAIL_REQUEST_TOKEN);
+    let path = api(THREEPID_EMAIL);
     let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let chunk = format!("4000\r\n{}\r\n", " ".repeat(0x4000));

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use crate::{
     steps::{SECRET, creds_auth},
     support::{PASSWORD, TestNode, TestUser},
-    wire::Call,
 };
 
 const BY_MAIL: [&str; 3] = [REGISTER_EMAIL, THREEPID_EMAIL, PASSWORD_EMAIL];
@@ -264,4 +263,33 @@ async fn no_purpose_serves_another() {
         assert_eq!(try_effects(&node, &alice, stage, &sid).await, expected, "{path}");
         node.until_outbox_is_empty().await;
     }
+}
+
+#[tokio::test]
+async fn all_count_for_the_same_limits() {
+    let node = TestNode::start_with(|config| config.notices.enabled = false).await;
+    let ask = |path: &str, email: &str| {
+        let body = json!({"client_secret": SECRET, "email": email, "send_attempt": 1});
+        node.post(path, &body)
+    };
+    for _ in 0..2 {
+        // What no session comes of is charged too, or it could be asked for ever.
+        ask(PASSWORD_EMAIL, "free@example.org").send().await.expect_error(400, "M_THREEPID_NOT_FOUND");
+    }
+    ask(REGISTER_EMAIL, "free@example.org").send().await.ok();
+    ask(THREEPID_EMAIL, "free@example.org").send().await.ok();
+    ask(PASSWORD_EMAIL, "free@example.org").send().await.expect_error(400, "M_THREEPID_NOT_FOUND");
+    for path in BY_MAIL {
+        let refused = ask(path, "free@example.org").send().await;
+        // A repeat costs nothing.
+        match path {
+            PASSWORD_EMAIL => refused.expect_error(429, "M_LIMIT_EXCEEDED"),
+            _ => drop(refused.ok()),
+        }
+    }
+    let other = json!({"client_secret": "other", "email": "free@example.org", "send_attempt": 1});
+    for path in BY_MAIL {
+        node.post(path, &other).send().await.expect_error(429, "M_LIMIT_EXCEEDED");
+    }
+    node.until_outbox_is_empty().await;
 }

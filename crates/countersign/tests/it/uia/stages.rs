@@ -122,6 +122,18 @@ async fn asking_again_and_again_without_a_session_keeps_one() {
 }
 
 #[tokio::test]
+async fn a_proof_without_a_session_is_processed_at_once_and_has_one_effect() {
+    let node = node_with(&[&[Stage::EmailIdentity]]).await;
+    let sid = node.prove_email_to_register("alice@example.org").await;
+    let auth = json!({"type": EMAIL, "threepid_creds": {"sid": sid, "client_secret": SECRET}});
+    let registered = node.register_round(body(), auth.clone()).send().await;
+    // Again, after a lost answer.
+    let again = node.register_round(body(), auth).send().await;
+    assert_eq!(again.ok_string("user_id"), registered.ok_string("user_id"));
+    assert_eq!((node.count("accounts"), node.count("account_threepids")), (1, 1));
+}
+
+#[tokio::test]
 async fn first_rounds_at_once_with_one_proof_share_a_session() {
     let node = node_with(&[&[Stage::EmailIdentity, Stage::Dummy]]).await;
     let sid = node.prove_email_to_register("alice@example.org").await;
