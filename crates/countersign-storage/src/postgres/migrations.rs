@@ -182,8 +182,8 @@ mod tests {
         let work = async |name: &str| {
             let request = request(SessionPurpose::AddThreepid, &email(&format!("{name}@example.org")));
             let session = validated(&node, &request, NOW).await;
-            node.register(registration(name, Some(login(name, "PHONE", name)))).await.unwrap();
-            assert_eq!(node.add_threepid(add_threepid(&session, name), NOW).await.unwrap(), Ok(()));
+            node.register(registration(name, Some(login(name, "PHONE", name))), NOW).await.unwrap();
+            node.add_threepid(add_threepid(&session, name), NOW).await.unwrap().unwrap();
             assert_eq!(node.list_devices(&localpart(name)).await.unwrap().len(), 1);
         };
         // So that statements are prepared and their plans kept.

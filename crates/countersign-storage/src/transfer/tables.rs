@@ -137,7 +137,7 @@ pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "registration_tokens",
         from: "registration_tokens",
-        order: "token_hash",
+        order: "rowid",
         columns: &[
             blob("token_hash"),
             blob("sealed_token"),
@@ -145,8 +145,7 @@ pub(crate) const TABLES: &[Table] = &[
             integer("completed"),
             integer("expires_at"),
             integer("created_at"),
-            // It has no row ids: those of one moment come in any order.
-            Column { name: "came_at", kind: Kind::Integer, from: "created_at * 1000" },
+            CAME_AT,
         ],
         left_out: &[],
     },

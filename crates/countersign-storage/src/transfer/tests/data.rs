@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use countersign_core::{
-    AccountThreepid, BudgetKind, Charge, Device, InUsePolicy, MasterKeyId, Medium, MessageId, NewLogin,
-    Random, Requested, Sealed, SessionId, SessionPurpose, Stage, Submitted, Timestamp, TokenOwner,
-    UiaOperation, UiaSession, UiaTargetHash, ValidationRequest, ValidationSession,
+    AccountThreepid, BudgetKind, Charge, Device, InUsePolicy, MasterKeyId, Medium, MessageId, Random,
+    Requested, Sealed, SessionId, SessionPurpose, Stage, StageProof, Submitted, Timestamp, UiaOperation,
+    UiaSession, UiaTargetHash, ValidationRequest, ValidationSession,
 };
 use rusqlite::{Connection, params_from_iter, types::Value as SqliteValue};
 
 use crate::{
-    FinishedMessage, KeyCheck, Storage,
+    FinishedMessage, FoundToken, KeyCheck, Storage,
     contract::data::*,
     test_database::TestDatabase,
     transfer::{row::Kind, tables::Table},
@@ -36,7 +36,7 @@ pub(super) struct Look {
     sessions: Vec<ValidationSession>,
     accounts: Vec<Option<(Option<String>, Timestamp)>>,
     devices: Vec<Vec<Device>>,
-    token_owners: Vec<Option<TokenOwner>>,
+    tokens: Vec<Option<FoundToken>>,
     threepids: Vec<Vec<AccountThreepid>>,
     finished: Vec<Option<FinishedMessage>>,
     uia: Option<UiaSession>,
@@ -56,9 +56,9 @@ impl Installation {
         let key_id = MasterKeyId::parse("k1").unwrap();
         storage.add_key_check(KeyCheck { key_id, check_value: [3; 32] }).await.unwrap();
         for name in NAMES {
-            storage.register(registration(name, None)).await.unwrap();
+            storage.register(registration(name, None), NOW).await.unwrap();
             for device in DEVICES {
-                storage.log_in(login_of(name, device)).await.unwrap();
+                log_in(storage, name, device).await;
             }
             // In an order that is neither theirs by name nor by hash.
             for host in ["zebra", "apple", "mango", "berry"] {
@@ -89,7 +89,11 @@ impl Installation {
             )
         };
         storage.open_uia_session(uia.clone(), Vec::new(), NOW).await.unwrap().unwrap();
-        let uia = storage.complete_uia_stage(uia.id_hash, Stage::Password).await.unwrap().unwrap();
+        let uia = storage
+            .complete_uia_stage(uia.id_hash, Stage::Password, StageProof::Nothing)
+            .await
+            .unwrap()
+            .unwrap();
         let finished = vec![suppressed.message_id, proven.message_id, held.message_id];
         let held = held.message_id;
         Self { proven, proven_sid, open, open_sid, msisdn, msisdn_sid, held, finished, spent, uia }
@@ -100,7 +104,7 @@ impl Installation {
             sessions: Vec::new(),
             accounts: Vec::new(),
             devices: Vec::new(),
-            token_owners: Vec::new(),
+            tokens: Vec::new(),
             threepids: Vec::new(),
             finished: Vec::new(),
             uia: storage.find_uia_session(self.uia.id_hash).await.unwrap(),
@@ -123,7 +127,7 @@ impl Installation {
             look.threepids.push(storage.list_threepids(&localpart(name)).await.unwrap());
             for device in DEVICES {
                 let token = access_token_hash(&format!("{name} {device}"));
-                look.token_owners.push(storage.find_token_owner(token).await.unwrap());
+                look.tokens.push(storage.find_token(token).await.unwrap());
             }
         }
         for id in &self.finished {
@@ -149,10 +153,10 @@ impl Installation {
         let in_use = ValidationRequest { in_use: InUsePolicy::Tell, ..in_use };
         assert_eq!(storage.request_validation(in_use, NOW).await.unwrap(), Requested::InUse);
         let session = session(storage, self.proven_sid).await;
-        assert_eq!(storage.add_threepid(add_threepid(&session, "bob"), NOW).await.unwrap(), Ok(()));
+        storage.add_threepid(add_threepid(&session, "bob"), NOW).await.unwrap().unwrap();
         let listed = storage.list_threepids(&localpart("bob")).await.unwrap();
         assert_eq!(listed.last().unwrap().address_hash, session.address_hash, "what is new comes last");
-        storage.log_in(login_of("bob", "AARDVARK")).await.unwrap();
+        log_in(storage, "bob", "AARDVARK").await;
         let devices = storage.list_devices(&localpart("bob")).await.unwrap();
         assert_eq!(devices.last().unwrap().device_id, device_id("AARDVARK"), "what is new comes last");
 
@@ -171,8 +175,9 @@ impl Installation {
     }
 }
 
-fn login_of(name: &str, device: &str) -> NewLogin {
-    login(name, device, &format!("{name} {device}"))
+async fn log_in(storage: &dyn Storage, name: &str, device: &str) {
+    let login = login(name, device, &format!("{name} {device}"));
+    assert!(storage.log_in(login, Some(PASSWORD_HASH)).await.unwrap());
 }
 
 /// Fills each table with rows of anything that it takes, the same for the same seed.
