@@ -135,7 +135,8 @@ async fn a_client_that_asks_gets_a_refresh_token() {
     let body = json!({"username": "alice", "password": "secret words", "refresh_token": true});
     let keys = register(&node, body).send().await.ok_keys();
     assert_eq!(keys, ["access_token", "device_id", "expires_in_ms", "refresh_token", "user_id"]);
-    let body = json!({"username": "bob", "password": "secret words", "refresh_token": true, "inhibit_login": true});
+    let body =
+        json!({"username": "bob", "password": "secret words", "refresh_token": true, "inhibit_login": true});
     assert_eq!(register(&node, body).send().await.ok_keys(), ["user_id"]);
     let node = TestNode::start_with(|config| config.login.refresh_tokens = false).await;
     let body = json!({"username": "alice", "password": "secret words", "refresh_token": true});
@@ -226,8 +227,9 @@ async fn a_network_registers_only_so_many_accounts() {
         config.limits.registrations_per_network_per_hour = NonZeroU32::new(2).unwrap();
     })
     .await;
-    let from =
-        |name: &str, address| register(&node, json!({"username": name, "password": "some words"})).from(address);
+    let from = |name: &str, address| {
+        register(&node, json!({"username": name, "password": "some words"})).from(address)
+    };
     from("a", "198.51.100.7").send().await.ok();
     from("b", "198.51.100.7").send().await.ok();
     let limited = from("c", "198.51.100.7").send().await;
