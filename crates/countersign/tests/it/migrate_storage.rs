@@ -13,8 +13,9 @@ use crate::{
 
 const SECRET: &str = "monkeys_are_GREAT";
 
-/// Failed messages are tried again soon.
-const OUTBOX: &str = "[outbox]\nretry_delay_min = \"100ms\"\npoll_interval = \"100ms\"\n";
+/// Failed messages are tried again soon, and no notices come between the mails that were asked for.
+const SETTINGS: &str =
+    "[outbox]\nretry_delay_min = \"100ms\"\npoll_interval = \"100ms\"\n[notices]\nenabled = false\n";
 
 const MIGRATE: [&str; 5] = ["migrate-storage", "--config", "config.toml", "--from", "sqlite:countersign.db"];
 
@@ -58,7 +59,7 @@ async fn addresses(client: &Client) -> Vec<String> {
 #[tokio::test]
 async fn installation_goes_on_where_it_stopped() {
     let mail = SmtpServer::start().await;
-    let folder = ServeFolder::new(&format!("{}\n{OUTBOX}", mail.config()));
+    let folder = ServeFolder::new(&format!("{}\n{SETTINGS}", mail.config()));
     let node = folder.serve().await;
     for name in ["alice", "bob"] {
         node.client.register_with_dummy(&RegisterRequest::new(name, PASSWORD)).await.unwrap();

@@ -69,7 +69,7 @@ async fn a_missing_master_key_comes_with_the_command_that_makes_one() {
 #[tokio::test]
 async fn a_master_key_that_others_can_read_is_refused() {
     let folder = ServeFolder::new("");
-    fs::set_permissions(folder.master_key(), fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(folder.master_key(), fs::Permissions::from_mode(0o644)).unwrap();
     assert_refused(&serve(&folder).await, &["keys.master_key_file: ", "set its mode to 0600"]);
 }
 
