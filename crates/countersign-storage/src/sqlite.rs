@@ -87,8 +87,7 @@ impl SqliteStorage {
         let checkpointer = Checkpointer::start(&settings.path, &mut connection)?;
         let condition = Arc::new(Condition::default());
         let readers = Readers::start(settings, Arc::clone(&condition))?;
-        let writer =
-            Writer::start(connection, checkpointer.progress(), settings.queue_capacity, condition)?;
+        let writer = Writer::start(connection, checkpointer.progress(), settings.queue_capacity, condition)?;
         Ok(Self { readers, checkpointer, writer, budgets_swept: Mutex::default() })
     }
 

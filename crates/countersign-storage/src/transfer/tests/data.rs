@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use countersign_core::{
-    AccountThreepid, BudgetKind, Charge, Device, InUsePolicy, MasterKeyId, Medium, MessageId, Random,
-    Requested, Sealed, SessionId, SessionPurpose, Stage, StageProof, Submitted, Timestamp, UiaOperation,
-    UiaSession, UiaTargetHash, ValidationRequest, ValidationSession,
+    AccountThreepid, BudgetKind, Charge, Device, InUsePolicy, Localpart, MasterKeyId, Medium, MessageId,
+    Random, Requested, Sealed, SessionId, SessionPurpose, Stage, StageProof, Submitted, TermsVersion,
+    Timestamp, UiaOperation, UiaSession, UiaTargetHash, ValidationRequest, ValidationSession,
 };
 use rusqlite::{Connection, params_from_iter, types::Value as SqliteValue};
 
 use crate::{
-    FinishedMessage, FoundToken, KeyCheck, Storage,
+    FinishedMessage, FoundToken, HeldRegistrationToken, KeyCheck, Refreshed, Registered, Storage,
     contract::data::*,
     test_database::TestDatabase,
     transfer::{row::Kind, tables::Table},
@@ -45,6 +45,11 @@ pub(super) struct Look {
     next_due_at: [Option<Timestamp>; 2],
     index_key: Option<Sealed>,
     key_checks: Vec<KeyCheck>,
+    refreshable: Option<FoundToken>,
+    terms: Vec<TermsVersion>,
+    registration_tokens: Vec<HeldRegistrationToken>,
+    openid_owner: Option<Localpart>,
+    delegation: Option<Sealed>,
 }
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
@@ -94,6 +99,7 @@ impl Installation {
             .await
             .unwrap()
             .unwrap();
+        make_what_the_client_api_keeps(storage, open_sid).await;
         let finished = vec![suppressed.message_id, proven.message_id, held.message_id];
         let held = held.message_id;
         Self { proven, proven_sid, open, open_sid, msisdn, msisdn_sid, held, finished, spent, uia }
@@ -116,6 +122,11 @@ impl Installation {
             ],
             index_key: storage.find_index_key().await.unwrap(),
             key_checks: storage.list_key_checks().await.unwrap(),
+            refreshable: storage.find_token(access_token_hash("dora")).await.unwrap(),
+            terms: storage.list_accepted_terms(&localpart("dora")).await.unwrap(),
+            registration_tokens: storage.list_registration_tokens(NOW).await.unwrap(),
+            openid_owner: storage.find_openid_owner(keyring().openid_token_hash("open"), NOW).await.unwrap(),
+            delegation: storage.find_delegation(self.open_sid).await.unwrap(),
         };
         for sid in [self.proven_sid, self.open_sid, self.msisdn_sid] {
             look.sessions.push(session(storage, sid).await);
@@ -157,6 +168,8 @@ impl Installation {
         let listed = storage.list_threepids(&localpart("bob")).await.unwrap();
         assert_eq!(listed.last().unwrap().address_hash, session.address_hash, "what is new comes last");
         log_in(storage, "bob", "AARDVARK").await;
+        let refreshed = storage.refresh(refresh("dora", "new"), NOW).await.unwrap();
+        assert!(matches!(refreshed, Refreshed::Issued(_)), "{refreshed:?}");
         let devices = storage.list_devices(&localpart("bob")).await.unwrap();
         assert_eq!(devices.last().unwrap().device_id, device_id("AARDVARK"), "what is new comes last");
 
@@ -173,6 +186,28 @@ impl Installation {
         let code = submission(&leased.session, &typed_code(&leased.session));
         assert_eq!(storage.submit_token(code, NOW).await.unwrap(), Submitted::Validated);
     }
+}
+
+/// Fills the tables that no operation above has filled.
+async fn make_what_the_client_api_keeps(storage: &dyn Storage, sid: SessionId) {
+    let session = UiaSession {
+        shown_terms: vec![TermsVersion::parse("tos", "1").unwrap()],
+        ..uia_register(uia_session_hash("terms"))
+    };
+    storage.open_uia_session(session, Vec::new(), NOW).await.unwrap().unwrap();
+    let id = uia_session_hash("terms");
+    storage.complete_uia_stage(id, Stage::Terms, StageProof::Nothing).await.unwrap();
+    let login = refreshable_login("dora", "PHONE", "dora");
+    let registration = registration_in("terms", "dora", Some(login));
+    assert_eq!(storage.register(registration, NOW).await.unwrap(), Registered::Created);
+    // In an order that is neither theirs by name nor by hash.
+    for text in ["zebra", "apple", "mango", "berry"] {
+        assert!(storage.add_registration_token(registration_token(text, Some(3))).await.unwrap());
+    }
+    let token = keyring().openid_token_hash("open");
+    storage.add_openid_token(token, &localpart("alice"), NOW.after(HOUR)).await.unwrap();
+    let remote = Sealed::from_bytes(b"remote".to_vec());
+    storage.keep_delegation(sid, remote, NOW.after(DAY)).await.unwrap();
 }
 
 async fn log_in(storage: &dyn Storage, name: &str, device: &str) {
