@@ -2,12 +2,13 @@
 # A throw-away PostgreSQL cluster for tests. Usage: scripts/lib/postgres.sh url|stop
 #
 # `url` starts the cluster unless it runs, and prints where it is. It lives in a folder for temporary files, is reached by
-# a socket in there only, and ends by itself, folder and all, once no test has used it for a minute; `stop` ends it now.
+# a socket in there only, and ends by itself, folder and all, once no test has used it for a minute, or for
+# COUNTERSIGN_TEST_POSTGRES_IDLE_SECONDS; `stop` ends it now.
 # PostgreSQL refuses to run as root, so then the user `postgres` runs it. Nothing in it is safe from a power cut.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 folder="${COUNTERSIGN_TEST_POSTGRES_FOLDER:-${TMPDIR:-/tmp}/countersign-postgres-$(id -u)-$(printf %s "$root" | cksum | cut -d' ' -f1)}"
-idle_seconds=60
+idle_seconds="${COUNTERSIGN_TEST_POSTGRES_IDLE_SECONDS:-60}"
 
 # The newest that Debian has here, or what is on the path.
 bin=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)
