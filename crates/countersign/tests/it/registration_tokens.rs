@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use axum::http::Method;
 use countersign::{
-    config::{Config, Stage},
+    config::Stage,
     wiring::{Desk, Outside},
 };
 use countersign_core::{RegistrationTokenText, UIA_SESSION_LIFETIME};
@@ -31,7 +31,7 @@ async fn node() -> TestNode {
 
 /// What an operator does, beside the running node and at its time.
 async fn at_the_desk<T>(node: &TestNode, work: impl AsyncFnOnce(&RegistrationTokens) -> T) -> T {
-    let config = Config::dev(&node.folder(), 0);
+    let config = node.config();
     let outside = Outside { clock: node.clock.clone(), random: Arc::new(SystemRandom), ..Outside::default() };
     let desk = Desk::open(&config, outside).await.expect("it opens");
     let done = work(&desk.registration_tokens).await;

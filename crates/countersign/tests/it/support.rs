@@ -174,6 +174,11 @@ impl TestNode {
         self.data.folder()
     }
 
+    /// A configuration that names this node's data.
+    pub(crate) fn config(&self) -> Config {
+        self.data.config(0)
+    }
+
     /// The bytes of the database as they are stored.
     pub(crate) fn database_bytes(&self) -> Vec<u8> {
         self.data.database_bytes()
