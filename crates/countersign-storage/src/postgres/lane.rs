@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     task::{JoinHandle, yield_now},
@@ -188,15 +189,14 @@ async fn carry_out<R: Round>(
     pool: &Pool,
     jobs: &[R::Job],
 ) -> Vec<Result<R::Answer, StorageError>> {
-    let failure = match round.run(pool, jobs).await {
+    let failure = match run(round, pool, jobs).await {
         Ok(outcomes) => {
             return outcomes.into_iter().map(|outcome| outcome.map_err(StorageError::from)).collect();
         }
         Err(failure) => failure,
     };
-    if failure.outage().is_some() && !failure.is_transient() {
-        let failed = RoundFailed::from(failure);
-        return jobs.iter().map(|_| Err(failed.clone().into())).collect();
+    if is_outage(&failure) {
+        return all_failed(failure, jobs.len()).collect();
     }
     tracing::warn!(
         error = &failure as &dyn std::error::Error,
@@ -206,16 +206,40 @@ async fn carry_out<R: Round>(
     );
     let mut outcomes = Vec::with_capacity(jobs.len());
     for job in jobs {
-        outcomes.push(run_alone(round, pool, job).await.map_err(StorageError::from));
+        match run_alone(round, pool, job).await {
+            // None of those that are left shall wait for that as well.
+            Err(failure) if is_outage(&failure) => {
+                outcomes.extend(all_failed(failure, jobs.len() - outcomes.len()));
+                break;
+            }
+            outcome => outcomes.push(outcome.map_err(StorageError::from)),
+        }
     }
     outcomes
+}
+
+/// A panic fails the round, and leaves the lane as it is.
+async fn run<R: Round>(round: &R, pool: &Pool, jobs: &[R::Job]) -> Outcome<Vec<Outcome<R::Answer>>> {
+    AssertUnwindSafe(round.run(pool, jobs))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| Err(Failure::panicked(panic)))
+}
+
+fn is_outage(failure: &Failure) -> bool {
+    failure.outage().is_some() && !failure.is_transient()
+}
+
+fn all_failed<T>(failure: Failure, count: usize) -> impl Iterator<Item = Result<T, StorageError>> {
+    let failed = RoundFailed::from(failure);
+    std::iter::repeat_with(move || Err(failed.clone().into())).take(count)
 }
 
 async fn run_alone<R: Round>(round: &R, pool: &Pool, job: &R::Job) -> Outcome<R::Answer> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match round.run(pool, std::slice::from_ref(job)).await {
+        match run(round, pool, std::slice::from_ref(job)).await {
             Ok(outcomes) => {
                 let lost = Failure::Storage(StorageError::Panicked);
                 return outcomes.into_iter().next().unwrap_or(Err(lost));
@@ -236,6 +260,76 @@ mod tests {
     use tokio::join;
 
     use super::*;
+    use crate::{
+        outage::OutageReason,
+        postgres::{
+            PreparedStatements, connection::ConnectionSettings, failure::NoConnection, servers::Servers,
+            tls::Tls,
+        },
+    };
+
+    /// Doubles its jobs, but for those below.
+    struct Doubling {
+        rounds: AtomicUsize,
+    }
+
+    const PANICS: usize = 1000;
+    const FAILS_AMONG_OTHERS: usize = 1001;
+    const FINDS_NO_DATABASE: usize = 1002;
+
+    impl Round for Doubling {
+        type Job = usize;
+        type Answer = usize;
+
+        async fn run(&self, _pool: &Pool, jobs: &[usize]) -> Outcome<Vec<Outcome<usize>>> {
+            self.rounds.fetch_add(1, Ordering::Relaxed);
+            assert!(!jobs.contains(&PANICS), "a defect outside core");
+            if jobs.contains(&FAILS_AMONG_OTHERS) && 1 < jobs.len() {
+                return Err(Failure::Storage(StorageError::Panicked));
+            }
+            if jobs.contains(&FINDS_NO_DATABASE) && jobs.len() == 1 {
+                return Err(Failure::no_connection(OutageReason::Unreachable, NoConnection::BackingOff));
+            }
+            Ok(jobs.iter().map(|job| Ok(job * 2)).collect())
+        }
+    }
+
+    /// A pool that nobody asks for a connection.
+    fn pool() -> Arc<Pool> {
+        let config = "postgres://localhost/none".parse().unwrap();
+        let servers =
+            Servers::new(&config, Tls::new(config.get_ssl_mode(), None).unwrap(), WAIT_BESIDE_ANOTHER);
+        let settings =
+            ConnectionSettings { prepared: PreparedStatements::None, patience: WAIT_BESIDE_ANOTHER };
+        Arc::new(Pool::new(servers, 1, settings, Arc::default()).unwrap())
+    }
+
+    fn doubling() -> Doubling {
+        Doubling { rounds: AtomicUsize::new(0) }
+    }
+
+    #[tokio::test]
+    async fn a_panic_fails_its_operation_and_the_lane_goes_on() {
+        let lane = Lane::start(doubling(), &pool(), 1, NonZeroUsize::MIN);
+        assert!(matches!(lane.run(PANICS).await, Err(StorageError::Panicked)));
+        assert_eq!(lane.run(2).await.unwrap(), 4);
+        let outcomes = carry_out(&doubling(), &pool(), &[1, PANICS, 3]).await;
+        assert!(matches!(outcomes[..], [Ok(2), Err(StorageError::Panicked), Ok(6)]), "{outcomes:?}");
+    }
+
+    #[tokio::test]
+    async fn those_who_run_one_by_one_do_not_all_wait_for_a_database_that_is_gone() {
+        let round = doubling();
+        let jobs = [1, FAILS_AMONG_OTHERS, FINDS_NO_DATABASE, 3, 4];
+        let outcomes = carry_out(&round, &pool(), &jobs).await;
+        assert!(matches!(outcomes[..2], [Ok(2), Ok(_)]), "{outcomes:?}");
+        assert!(outcomes[2..].iter().all(|outcome| matches!(outcome, Err(StorageError::Unavailable(_)))));
+        assert_eq!(
+            (outcomes.len(), round.rounds.load(Ordering::Relaxed)),
+            (5, 4),
+            "the last two were not tried"
+        );
+    }
 
     fn queue() -> (mpsc::Sender<usize>, Queue<usize>) {
         let (sender, waiting) = mpsc::channel(JOBS_PER_ROUND * 2);

@@ -43,7 +43,12 @@ impl<M: Clone> Record<M> {
     async fn wait(&self, what: &str, done: impl Fn(usize, usize) -> bool) {
         let mut tries = self.tries.subscribe();
         let waited = tokio::time::timeout(PATIENCE, async {
-            while !done(self.messages().len(), *tries.borrow_and_update()) {
+            loop {
+                // First the tries: a message that comes after this look is news to `changed`.
+                let tried = *tries.borrow_and_update();
+                if done(self.messages().len(), tried) {
+                    break;
+                }
                 tries.changed().await.expect("the record lives");
             }
         });
