@@ -38,6 +38,26 @@ impl Account {
     pub fn still_has(&self, password_hash: Option<&str>) -> bool {
         self.is_live() && self.password_hash.as_deref() == password_hash
     }
+
+    /// What is asked for beside its access token, where it has so many addresses.
+    pub fn second_factor(&self, threepids: usize) -> SecondFactor {
+        match (&self.password_hash, threepids) {
+            (Some(_), _) => SecondFactor::Password,
+            (None, 0) => SecondFactor::None,
+            (None, _) => SecondFactor::Threepid,
+        }
+    }
+}
+
+/// What an account has beside its access tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondFactor {
+    /// A password.
+    Password,
+    /// No password, but an address to prove.
+    Threepid,
+    /// Nothing. Its access token is all that its owner can show, and whoever has one has all of the account.
+    None,
 }
 
 impl fmt::Debug for Account {
@@ -113,9 +133,36 @@ pub struct AccountThreepid {
     pub added_at: Timestamp,
 }
 
+/// Which account has an address, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreepidOwner {
+    /// The account.
+    pub localpart: Localpart,
+    /// When it came to the account.
+    pub added_at: Timestamp,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_asked_for_before_an_address_and_an_address_before_nothing() {
+        let account = |password_hash: Option<&str>| Account {
+            localpart: Localpart::from_stored("alice".to_owned()),
+            password_hash: password_hash.map(str::to_owned),
+            created_at: Timestamp::from_millis(0),
+            deactivated_at: None,
+        };
+        for (password_hash, threepids, factor) in [
+            (Some("set"), 0, SecondFactor::Password),
+            (Some("set"), 1, SecondFactor::Password),
+            (None, 2, SecondFactor::Threepid),
+            (None, 0, SecondFactor::None),
+        ] {
+            assert_eq!(account(password_hash).second_factor(threepids), factor);
+        }
+    }
 
     #[test]
     fn a_display_name_is_counted_in_characters() {

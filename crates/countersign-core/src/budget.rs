@@ -35,11 +35,13 @@ pub enum BudgetKind {
     TokenChecks,
     /// Refreshes from a network.
     Refreshes,
+    /// Tokens that prove a user to another service.
+    OpenIdTokens,
 }
 
 impl BudgetKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::MessagesHourly,
         Self::MessagesDaily,
         Self::Requests,
@@ -53,6 +55,7 @@ impl BudgetKind {
         Self::UiaSessions,
         Self::TokenChecks,
         Self::Refreshes,
+        Self::OpenIdTokens,
     ];
 
     /// The name in the database.
@@ -71,6 +74,7 @@ impl BudgetKind {
             Self::UiaSessions => "uia_sessions",
             Self::TokenChecks => "token_checks",
             Self::Refreshes => "refreshes",
+            Self::OpenIdTokens => "openid_tokens",
         }
     }
 }

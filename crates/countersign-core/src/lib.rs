@@ -4,6 +4,7 @@
 //! Storage loads state, asks this crate what follows from it, and saves the answer.
 
 mod account;
+mod authorization;
 mod budget;
 mod client_secret;
 mod clock;
@@ -30,8 +31,8 @@ mod user_id;
 mod validation_session;
 
 pub use self::{
-    account::*, budget::*, client_secret::*, clock::*, email_address::*, hash::*, keyring::*, language::*,
-    msisdn::*, network::*, next_link::*, outbox::*, password::*, random::*, registration_token::*, sealed::*,
-    send_attempt::*, session_id::*, session_purpose::*, terms::*, threepid::*, tokens::*, uia::*, user_id::*,
-    validation_session::*,
+    account::*, authorization::*, budget::*, client_secret::*, clock::*, email_address::*, hash::*,
+    keyring::*, language::*, msisdn::*, network::*, next_link::*, outbox::*, password::*, random::*,
+    registration_token::*, sealed::*, send_attempt::*, session_id::*, session_purpose::*, terms::*,
+    threepid::*, tokens::*, uia::*, user_id::*, validation_session::*,
 };

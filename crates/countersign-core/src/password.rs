@@ -81,6 +81,29 @@ impl PasswordPolicy {
         }
         Ok(())
     }
+
+    /// The ways in which people write a name: what a password that is known by its hash alone is compared with, since it was
+    /// given before anyone knew for which account.
+    pub fn spellings(localpart: &Localpart) -> Vec<String> {
+        let name = localpart.as_str();
+        let capitals = |starts_word: fn(char) -> bool| -> String {
+            let before = [None].into_iter().chain(name.chars().map(Some));
+            let pairs = before.zip(name.chars());
+            let capital = |(before, character): (Option<char>, char)| match before {
+                Some(before) if !starts_word(before) => character,
+                Some(_) | None => character.to_ascii_uppercase(),
+            };
+            pairs.map(capital).collect()
+        };
+        let mut spellings = vec![
+            name.to_owned(),
+            name.to_ascii_uppercase(),
+            capitals(|_| false),
+            capitals(|before| !before.is_ascii_alphanumeric()),
+        ];
+        spellings.dedup();
+        spellings
+    }
 }
 
 /// Why a password is not taken.
@@ -147,6 +170,18 @@ mod tests {
         let name = Localpart::from_stored("alice.smith".to_owned());
         assert_eq!(POLICY.check("Alice.Smith", Some(&name)), Err(WeakPassword::IsName));
         assert_eq!(POLICY.check("alice.smith!", Some(&name)), Ok(()));
+    }
+
+    #[test]
+    fn a_name_is_spelled_as_people_spell_it() {
+        let spellings = |name: &str| PasswordPolicy::spellings(&Localpart::from_stored(name.to_owned()));
+        assert_eq!(spellings("alice.smith"), ["alice.smith", "ALICE.SMITH", "Alice.smith", "Alice.Smith"]);
+        assert_eq!(spellings("alice"), ["alice", "ALICE", "Alice"]);
+        assert_eq!(spellings("12345678"), ["12345678"]);
+        for spelling in spellings("alice.van_der-berg") {
+            let name = Localpart::from_stored("alice.van_der-berg".to_owned());
+            assert_eq!(POLICY.check(&spelling, Some(&name)), Err(WeakPassword::IsName));
+        }
     }
 
     #[test]

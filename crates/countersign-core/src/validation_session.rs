@@ -19,10 +19,10 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 pub use self::{
-    consume::{AddDecision, AddRefusal, AddThreepid},
+    consume::{AddDecision, AddRefusal, AddState, AddThreepid},
     end::{NotMe, NotMeDecision},
     notice::NoticeDraft,
-    prove::Unproven,
+    prove::{RegisterRefusal, Unproven},
     request::{InUsePolicy, RequestDecision, RequestState, Requested, SessionChange, ValidationRequest},
     send::BeginSend,
     submit::{ConfirmDecision, Confirmation, Confirmed, SubmitDecision, Submitted, TokenSubmission},

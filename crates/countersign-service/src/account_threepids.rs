@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    AccountHome, AccountThreepid, AddRefusal, AddThreepid, ClientSecret, Clock, Keyring, Localpart, Medium,
-    NoticeDraft, OpenError, Random, SealedColumn, SessionId, ThirdPartyIdentifier, Timestamp, UiaTargetHash,
+    AccountHome, AccountThreepid, AddRefusal, AddThreepid, Authorization, ClientSecret, Clock, Keyring,
+    Lapsed, Localpart, Medium, NoticeDraft, OpenError, Random, SealedColumn, SessionId, ThirdPartyIdentifier,
+    Timestamp, UiaTargetHash,
 };
 use countersign_delivery::PeerError;
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
 
-use crate::{Delegate, Notices, RequestContext, delegate::FindSessionError};
+use crate::{Delegate, Notices, RequestContext, UiaProof, delegate::FindSessionError};
 
 /// The addresses of accounts. Cheap to clone.
 #[derive(Clone)]
@@ -61,6 +62,9 @@ pub enum AddThreepidError {
     /// A stored value can't be read.
     #[error("the session's address does not open")]
     Sealed(#[source] OpenError),
+    /// What allowed it does so no more.
+    #[error(transparent)]
+    Lapsed(Lapsed),
     /// Another service proves the address, and gave no answer that can be used.
     #[error("the identity service can't say whether the address is proven")]
     Unreachable(#[source] PeerError),
@@ -113,16 +117,43 @@ impl AccountThreepids {
         self.keyring.uia_target_hash(sid, client_secret)
     }
 
-    /// Adds the address of a validated session to an account, and tells the addresses that it had before. The same caller's
-    /// retry succeeds.
+    /// Adds the address of a validated session to an account, and tells the addresses that it had before. Uses up what
+    /// allows it. The same caller's retry succeeds.
     ///
     /// # Errors
-    /// When the session proves nothing, or another account has the address; when the database fails.
+    /// When the session proves nothing, or another account has the address; when what allowed it does so no more; when the
+    /// database fails.
     pub async fn add(
         &self,
         localpart: &Localpart,
         sid: Option<SessionId>,
         client_secret: &ClientSecret,
+        proof: &UiaProof,
+        context: &RequestContext,
+    ) -> Result<(), AddThreepidError> {
+        self.add_if(localpart, sid, client_secret, proof.authorization(), context).await
+    }
+
+    /// The same where the access token is all that is asked for, whatever else the account has.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub async fn add_directly(
+        &self,
+        localpart: &Localpart,
+        sid: Option<SessionId>,
+        client_secret: &ClientSecret,
+        context: &RequestContext,
+    ) -> Result<(), AddThreepidError> {
+        self.add_if(localpart, sid, client_secret, Authorization::default(), context).await
+    }
+
+    async fn add_if(
+        &self,
+        localpart: &Localpart,
+        sid: Option<SessionId>,
+        client_secret: &ClientSecret,
+        authorization: Authorization,
         context: &RequestContext,
     ) -> Result<(), AddThreepidError> {
         let sid = sid.ok_or(AddThreepidError::AuthFailed)?;
@@ -145,6 +176,7 @@ impl AccountThreepids {
                 &*self.random,
             ),
             account: self.home,
+            authorization,
             notices: self.drafts(localpart, context).await.map_err(AddThreepidError::Notices)?,
         };
         match self.storage.add_threepid(add, self.clock.now()).await? {
@@ -154,6 +186,7 @@ impl AccountThreepids {
             }
             Err(AddRefusal::AuthFailed) => Err(AddThreepidError::AuthFailed),
             Err(AddRefusal::InUse) => Err(AddThreepidError::InUse),
+            Err(AddRefusal::Lapsed(lapsed)) => Err(AddThreepidError::Lapsed(lapsed)),
         }
     }
 

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use countersign_core::{
     Clock, Device, DeviceId, InvalidDeviceId, InvalidDisplayName, Keyring, Localpart, PasswordPolicy, Random,
-    ServerName, ThirdPartyIdentifier, TokenOwner, UserId, WeakPassword,
+    SecondFactor, ServerName, ThirdPartyIdentifier, TokenOwner, UserId, WeakPassword,
 };
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
@@ -166,12 +166,21 @@ impl Accounts {
         self.storage.log_out_all(localpart).await
     }
 
-    /// Whether an account has a password.
+    /// What an account can be asked for beside its access token.
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn has_password(&self, localpart: &Localpart) -> Result<bool, StorageError> {
-        Ok(self.storage.find_account(localpart).await?.is_some_and(|account| account.password_hash.is_some()))
+    pub(crate) async fn second_factor(&self, localpart: &Localpart) -> Result<SecondFactor, StorageError> {
+        // One that is gone can't be asked for anything that would be right.
+        let Some(account) = self.storage.find_account(localpart).await? else {
+            return Ok(SecondFactor::Password);
+        };
+        match account.second_factor(0) {
+            SecondFactor::Password => Ok(SecondFactor::Password),
+            SecondFactor::Threepid | SecondFactor::None => {
+                Ok(account.second_factor(self.storage.list_threepids(localpart).await?.len()))
+            }
+        }
     }
 
     /// Checks that a password may be one. `localpart` is whose it is to be, if known.
@@ -184,6 +193,24 @@ impl Accounts {
         localpart: Option<&Localpart>,
     ) -> Result<(), WeakPassword> {
         self.settings.password_policy.check(password, localpart)
+    }
+
+    /// Checks what could not be checked in the round that named the password, since nobody knew for which account. It is not
+    /// there any more, only its hash: the ways in which people write that account's name are compared with it.
+    ///
+    /// # Errors
+    /// When it is one of them.
+    async fn check_remembered_password(
+        &self,
+        password_hash: &str,
+        localpart: &Localpart,
+    ) -> Result<(), WeakPassword> {
+        for spelling in PasswordPolicy::spellings(localpart) {
+            if self.passwords.verify(Zeroizing::new(spelling), Some(password_hash.to_owned())).await {
+                return Err(WeakPassword::IsName);
+            }
+        }
+        Ok(())
     }
 
     /// The PHC string of a password.

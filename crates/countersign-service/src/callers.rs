@@ -4,7 +4,7 @@ mod homeserver;
 
 use std::time::Duration;
 
-use countersign_core::{AccountHome, ClientNetwork, Localpart, TokenOwner};
+use countersign_core::{AccountHome, ClientNetwork, Localpart, SecondFactor, StageProof, TokenOwner};
 use countersign_delivery::PeerError;
 use countersign_storage::StorageError;
 use thiserror::Error;
@@ -97,8 +97,8 @@ impl Callers {
         }
     }
 
-    /// Checks the password of a caller. Only the caller's own names and addresses name them, and every guess counts for
-    /// them.
+    /// Checks the password of a caller, and answers what that proved. Only the caller's own names and addresses name them,
+    /// and every guess counts for them.
     ///
     /// # Errors
     /// When it is not the password, or too many were wrong; when nobody can say.
@@ -108,26 +108,28 @@ impl Callers {
         identifier: &AccountIdentifier,
         password: Zeroizing<String>,
         network: ClientNetwork,
-    ) -> Result<(), CheckPasswordError> {
+    ) -> Result<StageProof, CheckPasswordError> {
         match self {
             Self::Here(accounts) => {
-                Ok(accounts.check_password(localpart, identifier, password, network).await?)
+                let compared = accounts.check_password(localpart, identifier, password, network).await?;
+                Ok(StageProof::Password { localpart: localpart.clone(), compared })
             }
             Self::Homeserver(accounts) => {
-                accounts.check_password(localpart, identifier, password, network).await
+                accounts.check_password(localpart, identifier, password, network).await?;
+                Ok(StageProof::Nothing)
             }
         }
     }
 
-    /// Whether an account has a password, so that it can be asked for.
+    /// What an account can be asked for beside its access token.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn has_password(&self, localpart: &Localpart) -> Result<bool, StorageError> {
+    pub async fn second_factor(&self, localpart: &Localpart) -> Result<SecondFactor, StorageError> {
         match self {
-            Self::Here(accounts) => accounts.has_password(localpart).await,
+            Self::Here(accounts) => accounts.second_factor(localpart).await,
             // It can't be asked; the password stage will tell.
-            Self::Homeserver(_) => Ok(true),
+            Self::Homeserver(_) => Ok(SecondFactor::Password),
         }
     }
 

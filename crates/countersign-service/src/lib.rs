@@ -47,7 +47,7 @@ pub use self::{
     links::Links,
     message_writer::{MessageWriter, WriterSettings},
     notices::{NoticeSettings, Notices},
-    openid::{IssuedOpenId, OpenIds},
+    openid::{IssuedOpenId, OpenIdError, OpenIds},
     outbox_wakeup::OutboxWakeup,
     outbox_worker::{OutboxWorker, WorkerParts, WorkerSettings},
     passwords::{NewPassword, Passwords},

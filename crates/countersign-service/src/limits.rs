@@ -1,7 +1,7 @@
 //! How often things may happen.
 
 use countersign_core::{
-    AddressHash, BudgetKey, BudgetKind, Charge, ClientNetwork, Keyring, Rate, SubjectHash,
+    AddressHash, BudgetKey, BudgetKind, Charge, ClientNetwork, Keyring, Localpart, Rate, SubjectHash,
 };
 
 /// How often things may happen. `None` of a rate lifts it.
@@ -35,6 +35,8 @@ pub struct Limits {
     pub refreshes: Option<Rate>,
     /// Sessions of user-interactive authentication that a network begins without an access token.
     pub uia_sessions: Option<Rate>,
+    /// Tokens with which an account proves itself to other services.
+    pub openid_tokens: Option<Rate>,
 }
 
 impl Limits {
@@ -95,6 +97,13 @@ impl Limits {
             .collect()
     }
 
+    /// What a token costs that proves an account to another service.
+    pub(crate) fn openid_token(&self, keyring: &Keyring, localpart: &Localpart) -> Vec<Charge> {
+        charge(BudgetKind::OpenIdTokens, account_subject(keyring, localpart), self.openid_tokens)
+            .into_iter()
+            .collect()
+    }
+
     /// What a wrong token costs that another service compares, for an address from a network.
     pub(crate) fn wrong_token(
         &self,
@@ -129,6 +138,11 @@ impl Limits {
         .flatten()
         .collect()
     }
+}
+
+/// Names an account in `budgets`.
+pub(crate) fn account_subject(keyring: &Keyring, localpart: &Localpart) -> SubjectHash {
+    keyring.subject_hash("account", localpart.as_str().as_bytes())
 }
 
 /// Names a network in `budgets`.

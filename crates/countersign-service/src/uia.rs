@@ -12,8 +12,9 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_core::{
-    ClientNetwork, Clock, Flow, Keyring, Localpart, Medium, OpenError, Random, SessionId, Stage,
-    TermsVersion, UiaMismatch, UiaOperation, UiaProgress, UiaSession, UiaSessionHash, UiaTargetHash,
+    Authorization, ClientNetwork, Clock, Credential, Flow, Keyring, Localpart, Medium, OpenError, Random,
+    SessionId, Stage, TermsVersion, UiaMismatch, UiaOperation, UiaProgress, UiaSession, UiaSessionHash,
+    UiaTargetHash,
 };
 use countersign_delivery::PeerError;
 use countersign_storage::{Storage, StorageError};
@@ -91,6 +92,7 @@ pub struct UiaRun {
     attempt: Option<StageAttempt>,
     new_params: Zeroizing<String>,
     first_params: Option<Zeroizing<String>>,
+    compared: Option<String>,
 }
 
 /// What a request wants, now that all of it is known.
@@ -117,10 +119,13 @@ pub enum UiaOutcome {
 pub struct UiaProof {
     /// The session; `None`: it was authenticated at once, without one.
     pub session: Option<UiaSessionHash>,
-    /// The account whose password was right, where the request carries no access token.
+    /// The account whose password was right, or for which the session had its effect, where the request carries no access
+    /// token.
     pub account: Option<Localpart>,
     /// The validation sessions of the stages that asked for an address.
     pub sids: Vec<SessionId>,
+    /// What a change to an account that it allows rests on.
+    pub credential: Credential,
     /// The PHC string of the password that an earlier round gave.
     pub password_hash: Option<String>,
     /// Whether the session had its effect before: this request is a repeat.
@@ -197,15 +202,34 @@ impl UiaRun {
     }
 
     fn proof(self) -> UiaProof {
-        let UiaSession { id_hash, proven, email_sid, msisdn_sid, password_hash, finished_at, .. } =
-            self.session;
+        let credential = self.credential();
+        let sids = self.session.sids();
+        let UiaSession { id_hash, proven, password_hash, finished_at, .. } = self.session;
         UiaProof {
             session: (self.kept != Kept::NotYet).then_some(id_hash),
             account: proven,
-            sids: email_sid.into_iter().chain(msisdn_sid).collect(),
+            sids,
+            credential,
             password_hash,
             finished: finished_at.is_some(),
         }
+    }
+
+    /// What its stages rest on, of which a change to an account has one.
+    fn credential(&self) -> Credential {
+        match (&self.compared, self.session.sids().first()) {
+            (Some(compared), _) => Credential::Password(compared.clone()),
+            (None, Some(sid)) => Credential::Threepid(*sid),
+            (None, None) if self.session.has_completed(Stage::Password) => Credential::Session,
+            (None, None) => Credential::AccessToken,
+        }
+    }
+}
+
+impl UiaProof {
+    /// What allows a change to an account.
+    pub(crate) fn authorization(&self) -> Authorization {
+        Authorization { uia_session: self.session, credential: self.credential.clone() }
     }
 }
 
@@ -233,7 +257,7 @@ impl Uia {
         let (id, session, kept) = self.find_or_begin(&begin).await?;
         let first_params = self.open_params(&session)?;
         let (attempt, new_params) = (begin.attempt, begin.params);
-        Ok(UiaRun { id, session, kept, flows, attempt, new_params, first_params })
+        Ok(UiaRun { id, session, kept, flows, attempt, new_params, first_params, compared: None })
     }
 
     /// Counts the stage that the request tries, and says whether it may go on. A completed stage is not checked again. A

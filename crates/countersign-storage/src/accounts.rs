@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use countersign_core::{
-    Account, Device, DeviceId, Localpart, Medium, NewLogin, NoticeDraft, Sealed, SessionId, TermsVersion,
-    Timestamp, UiaSessionHash,
+    Account, Authorization, Device, DeviceId, Lapsed, Localpart, Medium, NewLogin, NoticeDraft, Sealed,
+    SessionId, TermsVersion, Timestamp, UiaSessionHash,
 };
 
 use crate::StorageError;
@@ -56,10 +56,8 @@ pub struct PasswordChange {
     pub password_hash: String,
     /// Which devices are logged out.
     pub log_out: LogOut,
-    /// The authentication session that allows it; `None`: it was allowed at once.
-    pub uia_session: Option<UiaSessionHash>,
-    /// The validation session of purpose `ResetPassword` that allows it, if one does.
-    pub proof: Option<SessionId>,
+    /// What allows it.
+    pub authorization: Authorization,
     /// What is written to the account's addresses.
     pub notices: Vec<NoticeDraft>,
 }
@@ -87,10 +85,8 @@ pub enum PasswordChanged {
     Repeated,
     /// There is no such account, or it was deactivated.
     NoAccount,
-    /// The validation session proves the account's address no more.
-    ProofGone,
-    /// The authentication session is gone.
-    SessionGone,
+    /// What allowed it does so no more.
+    Lapsed(Lapsed),
 }
 
 /// The end of an account.
@@ -98,8 +94,8 @@ pub enum PasswordChanged {
 pub struct Deactivation {
     /// The account.
     pub localpart: Localpart,
-    /// The authentication session that allows it; `None`: it was allowed at once.
-    pub uia_session: Option<UiaSessionHash>,
+    /// What allows it.
+    pub authorization: Authorization,
     /// What is written to the addresses that it has.
     pub notices: Vec<NoticeDraft>,
 }
@@ -114,6 +110,8 @@ pub enum Deactivated {
     },
     /// It was deactivated before, or there is no such account.
     Before,
+    /// What allowed it does so no more.
+    Lapsed(Lapsed),
 }
 
 /// Accounts of the node, and their devices. Of the tokens, [`TokenStore`](crate::TokenStore) knows more.
@@ -129,30 +127,33 @@ pub trait AccountStore: Send + Sync {
     async fn find_account(&self, localpart: &Localpart) -> Result<Option<Account>, StorageError>;
 
     /// Gives a device a new access token (and refresh token). A device that exists keeps its name and loses its earlier
-    /// tokens of both kinds. `false`, and no change, unless the account is live and its password still is `password_hash`
+    /// tokens of all kinds. `false`, and no change, unless the account is live and its password still is `password_hash`
     /// (`None`: it has none).
     async fn log_in(&self, login: NewLogin, password_hash: Option<&str>) -> Result<bool, StorageError>;
 
-    /// Deletes a device and its tokens of both kinds. Deleting what isn't there changes nothing.
+    /// Deletes a device and its tokens of all kinds, those that prove its user to another service too. Deleting what isn't
+    /// there changes nothing.
     async fn log_out(&self, localpart: &Localpart, device_id: &DeviceId) -> Result<(), StorageError>;
 
-    /// Deletes all devices of an account and their tokens of both kinds.
+    /// Deletes all devices of an account and their tokens of all kinds.
     async fn log_out_all(&self, localpart: &Localpart) -> Result<(), StorageError>;
 
     /// The devices of an account, oldest first.
     async fn list_devices(&self, localpart: &Localpart) -> Result<Vec<Device>, StorageError>;
 
-    /// Sets a password, logs devices out, consumes the proof, whose address must be this account's
-    /// (`ValidationSession::reset_password`), finishes the authentication session, ends the account's others,
-    /// which may rest on the old password, and queues notices to the addresses that the account has. All of it or nothing. Of two in one authentication session, or with one proof, one has its effect.
+    /// Sets a password if it is still allowed (`Authorization::check`): logs devices out, consumes the proof, finishes the
+    /// authentication session, ends the account's others, which may rest on the old password, and queues notices to the
+    /// addresses that the account has. All of it or nothing. Of two in one authentication session, or with one proof, one
+    /// has its effect.
     async fn change_password(
         &self,
         change: PasswordChange,
         now: Timestamp,
     ) -> Result<PasswordChanged, StorageError>;
 
-    /// Deletes password, devices, tokens of all kinds, addresses, accepted terms and authentication sessions of an account,
-    /// but for the one that allows it, which is finished. Its name stays taken. Queues notices to the addresses that it
+    /// If it is still allowed (`Authorization::check`), deletes password, devices, tokens of all kinds, addresses, accepted
+    /// terms and authentication sessions of an account, but for the one that allows it, which is finished. Consumes the
+    /// proof. Its name stays taken. Queues notices to the addresses that it
     /// had. Again changes nothing.
     async fn deactivate(
         &self,

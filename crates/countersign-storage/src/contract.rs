@@ -83,6 +83,8 @@ macro_rules! contract_tests {
                 same_callers_retry_succeeds
                 address_of_another_account_is_refused
                 unproven_address_is_refused
+                what_allowed_an_address_is_used_up_with_it
+                address_is_refused_when_what_allowed_it_lapsed
                 addresses_are_listed_in_order_and_deleted_by_their_owner
                 two_accounts_at_once_have_one_winner);
             cases!($open, accounts:
@@ -106,6 +108,10 @@ macro_rules! contract_tests {
                 password_change_ends_the_other_devices_as_told
                 password_reset_consumes_its_proof_once
                 password_resets_at_once_in_one_session_have_one_effect
+                reset_by_a_proof_from_before_the_address_came_is_refused
+                changes_allowed_by_an_old_password_are_refused
+                account_is_ended_by_its_own_proof_once
+                first_password_needs_an_account_without_anything_else
                 password_change_ends_other_authentications
                 resets_at_once_with_one_proof_have_one_effect
                 login_at_once_with_a_reset_leaves_nobody_in
@@ -133,11 +139,13 @@ macro_rules! contract_tests {
                 first_delegation_of_a_session_stays
                 another_service_validates_a_session
                 validations_at_once_are_one
-                openid_token_proves_its_user_until_it_expires);
+                openid_token_proves_its_user_until_it_expires
+                openid_tokens_end_with_their_devices);
             cases!($open, uia:
                 session_is_kept_with_its_stages
                 proofs_and_params_are_kept
                 session_is_charged_when_it_opens
+                password_counts_only_while_it_is_the_accounts
                 session_that_is_there_is_opened_once
                 stages_at_once_all_count);
             cases!($open, budgets:

@@ -47,7 +47,7 @@ pub use self::{
     suppressions::SuppressionStore,
     threepids::{AddedThreepid, ThreepidStore},
     tokens::{FoundToken, Refresh, Refreshed, TokenStore},
-    uia::{TokenReserved, UiaStore},
+    uia::{StageCompleted, TokenReserved, UiaStore},
 };
 
 /// Everything that a backend can do.

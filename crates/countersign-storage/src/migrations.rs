@@ -25,7 +25,8 @@ macro_rules! migration {
 }
 
 /// All of them, in order: a line for each.
-pub(crate) const MIGRATIONS: &[Migration] = &[migration!("0001_first_light"), migration!("0002_client_api")];
+pub(crate) const MIGRATIONS: &[Migration] =
+    &[migration!("0001_first_light"), migration!("0002_client_api"), migration!("0003_openid_devices")];
 
 impl Migration {
     /// Its place in the order, from 1.

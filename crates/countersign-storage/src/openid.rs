@@ -2,20 +2,22 @@
 //! ([spec](https://spec.matrix.org/v1.19/client-server-api/#openid)).
 
 use async_trait::async_trait;
-use countersign_core::{Localpart, OpenIdTokenHash, Timestamp};
+use countersign_core::{DeviceId, Localpart, OpenIdTokenHash, Timestamp};
 
 use crate::StorageError;
 
 /// Tokens that prove a user to another service.
 #[async_trait]
 pub trait OpenIdStore: Send + Sync {
-    /// Keeps a new token until its last moment.
+    /// Keeps a new token until its last moment, or until the device that asked for it loses its other tokens. `false`, and
+    /// no change, if the device is gone.
     async fn add_openid_token(
         &self,
         token: OpenIdTokenHash,
         localpart: &Localpart,
+        device_id: &DeviceId,
         expires_at: Timestamp,
-    ) -> Result<(), StorageError>;
+    ) -> Result<bool, StorageError>;
 
     /// Whom a token proves; `None` once it expired.
     async fn find_openid_owner(

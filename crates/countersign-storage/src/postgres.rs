@@ -6,6 +6,7 @@
 //! that come most often share their rounds.
 
 mod accounts;
+mod authorization;
 mod budgets;
 mod connection;
 mod delegations;

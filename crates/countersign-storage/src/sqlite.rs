@@ -3,6 +3,7 @@
 //! Each operation is a plain function over a connection, in the file of its aggregate: load, let core decide, save.
 
 mod accounts;
+mod authorization;
 mod budgets;
 mod checkpoint;
 mod connection;

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use countersign_core::{
-    AccountThreepid, AddRefusal, AddThreepid, AddressHash, Localpart, Medium, NoticeDraft, Timestamp,
+    AccountThreepid, AddRefusal, AddThreepid, AddressHash, Localpart, Medium, NoticeDraft, ThreepidOwner,
+    Timestamp,
 };
 
 use crate::StorageError;
@@ -17,8 +18,8 @@ pub struct AddedThreepid {
 /// Addresses of accounts. An address is on one account at most.
 #[async_trait]
 pub trait ThreepidStore: Send + Sync {
-    /// Adds the address of a validated session to an account, and consumes the session. Decided by
-    /// `ValidationSession::add_threepid`. Queues notices to the addresses that the account had before. Of two accounts that
+    /// Adds the address of a validated session to an account, and consumes the session, together with the one that allowed
+    /// it. Decided by `ValidationSession::add_threepid`. Queues notices to the addresses that the account had before. Of two accounts that
     /// add one address, one wins. On a refusal nothing changes.
     async fn add_threepid(
         &self,
@@ -39,6 +40,6 @@ pub trait ThreepidStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Vec<Medium>>, StorageError>;
 
-    /// The account that has the address.
-    async fn find_threepid_owner(&self, address: AddressHash) -> Result<Option<Localpart>, StorageError>;
+    /// The account that has the address, and since when.
+    async fn find_threepid_owner(&self, address: AddressHash) -> Result<Option<ThreepidOwner>, StorageError>;
 }

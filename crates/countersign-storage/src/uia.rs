@@ -22,6 +22,18 @@ pub enum TokenReserved {
     SessionGone,
 }
 
+/// What completing a stage led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "short-lived, and the large variant is the usual one")]
+pub enum StageCompleted {
+    /// The session as it is then.
+    Completed(UiaSession),
+    /// The password that the stage rests on is another one by now. Nothing changed.
+    PasswordChanged,
+    /// The session is gone.
+    SessionGone,
+}
+
 /// Sessions of user-interactive authentication.
 #[async_trait]
 pub trait UiaStore: Send + Sync {
@@ -36,14 +48,14 @@ pub trait UiaStore: Send + Sync {
     /// The session with that id.
     async fn find_uia_session(&self, id: UiaSessionHash) -> Result<Option<UiaSession>, StorageError>;
 
-    /// Adds a stage to a session, with what it proved (`UiaSession::complete`). Concurrent stages all count. Answers the
-    /// session as it is then; `None` if it is gone.
+    /// Adds a stage to a session, with what it proved (`UiaSession::complete`). Concurrent stages all count. A password
+    /// counts only while it is the account's: one that is set later ends the session.
     async fn complete_uia_stage(
         &self,
         id: UiaSessionHash,
         stage: Stage,
         proof: StageProof,
-    ) -> Result<Option<UiaSession>, StorageError>;
+    ) -> Result<StageCompleted, StorageError>;
 
     /// Completes `m.login.registration_token` if the token has a use left (`RegistrationToken::has_use_left`): its pending
     /// uses are the sessions that hold it and are neither finished nor expired. Of two that want the last use, one gets

@@ -160,6 +160,7 @@ impl Node {
                 clock.clone(),
                 random.clone(),
                 config.server.name.clone(),
+                limits(&config.limits),
             ),
             uia: Uia::new(
                 UiaParts {

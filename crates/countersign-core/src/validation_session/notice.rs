@@ -101,7 +101,7 @@ mod tests {
         }
         let confirmed = ValidationSession::confirm(Some(&sent), &confirmation(&link_token(&sent)), NOW);
         assert_eq!(confirmed.answer, Confirmed::Unknown);
-        assert!(ValidationSession::add_threepid(Some(&sent), None, None, &add("alice"), NOW).is_err());
+        assert!(ValidationSession::add_threepid(&adding(&sent), &add("alice"), NOW).is_err());
     }
 
     #[test]

@@ -107,7 +107,7 @@ proptest! {
             }
             session = apply(session, &step, now);
             prop_assert_eq!(session.validated_at, None);
-            let added = ValidationSession::add_threepid(Some(&session), None, None, &add("alice"), now);
+            let added = ValidationSession::add_threepid(&adding(&session), &add("alice"), now);
             prop_assert_eq!(added, Err(AddRefusal::AuthFailed));
         }
     }

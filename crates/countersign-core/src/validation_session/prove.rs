@@ -4,17 +4,28 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{AddRefusal, ValidationSession};
-use crate::{AccountThreepid, ClientSecretHash, Localpart, Medium, Sealed, SessionPurpose, Timestamp};
+use super::ValidationSession;
+use crate::{
+    AccountThreepid, ClientSecretHash, Localpart, Medium, Sealed, SessionPurpose, ThreepidOwner, Timestamp,
+};
 
 /// A session does not prove its address: it is unknown, for something else, not validated, over or used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the session does not prove the address")]
 pub struct Unproven;
 
+/// Why no account begins with an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegisterRefusal {
+    /// The session proves nothing any more.
+    Unproven,
+    /// An account has the address.
+    InUse,
+}
+
 impl ValidationSession {
     /// Whether a session proves an address of that medium to an authentication of that purpose. It stays as it is: what
-    /// the authentication allows consumes it ([`register`](Self::register), [`reset_password`](Self::reset_password)).
+    /// the authentication allows consumes it ([`register`](Self::register), [`speak_for`](Self::speak_for)).
     ///
     /// # Errors
     /// When it proves nothing (yet).
@@ -40,31 +51,44 @@ impl ValidationSession {
         localpart: &Localpart,
         sealed_address: &Sealed,
         now: Timestamp,
-    ) -> Result<(AccountThreepid, Self), AddRefusal> {
+    ) -> Result<(AccountThreepid, Self), RegisterRefusal> {
         let (session, validated_at) = session
             .and_then(|session| Some((session, session.counts_for(SessionPurpose::Register, now)?)))
-            .ok_or(AddRefusal::AuthFailed)?;
+            .ok_or(RegisterRefusal::Unproven)?;
         if owner.is_some() {
-            return Err(AddRefusal::InUse);
+            return Err(RegisterRefusal::InUse);
         }
         let threepid = session.threepid(localpart, sealed_address, validated_at, now);
         Ok((threepid, session.consumed_by(localpart, now)))
     }
 
-    /// The session after it allowed to set a new password, consumed. `owner` has the address, and must be the account.
+    /// The session after it spoke for the account that has its address, consumed.
     ///
     /// # Errors
-    /// When it proves nothing any more, or its address is not on the account.
-    pub fn reset_password(
+    /// When it proves nothing any more, or not that it was the account's owner who proved it.
+    pub fn speak_for(
         session: Option<&Self>,
-        owner: Option<&Localpart>,
+        owner: Option<&ThreepidOwner>,
         localpart: &Localpart,
         now: Timestamp,
     ) -> Result<Self, Unproven> {
         let session = session
             .filter(|session| session.counts_for(SessionPurpose::ResetPassword, now).is_some())
             .ok_or(Unproven)?;
-        if owner == Some(localpart) { Ok(session.consumed_by(localpart, now)) } else { Err(Unproven) }
+        if session.is_of(owner, localpart) { Ok(session.consumed_by(localpart, now)) } else { Err(Unproven) }
+    }
+
+    /// Whether its address is on the account, and was already when it was proven. An address may move: who had it before
+    /// speaks for the account that had it then, and never for the one that got it since.
+    pub fn is_of(&self, owner: Option<&ThreepidOwner>, localpart: &Localpart) -> bool {
+        match (owner, self.validated_at) {
+            (Some(owner), Some(validated_at)) => {
+                // By another service's clock it may have been proven before it was even asked for here.
+                let proven_at = validated_at.max(self.created_at);
+                owner.localpart == *localpart && owner.added_at <= proven_at
+            }
+            (Some(_) | None, _) => false,
+        }
     }
 
     /// The session after another service validated its address, if that changes it. The time of the proof is the other
@@ -160,14 +184,14 @@ mod tests {
         let consumed = Some(Consumed { at: now, by: alice.clone() });
         assert_eq!(saved, ValidationSession { consumed, ..session.clone() });
         for owner in ["alice", "bob"].map(localpart) {
-            assert_eq!(register(&session, Some(&owner)), Err(AddRefusal::InUse));
+            assert_eq!(register(&session, Some(&owner)), Err(RegisterRefusal::InUse));
         }
         for (what, session) in spoiled(&session) {
-            assert_eq!(register(&session, None), Err(AddRefusal::AuthFailed), "{what}");
+            assert_eq!(register(&session, None), Err(RegisterRefusal::Unproven), "{what}");
         }
         for purpose in SessionPurpose::ALL.into_iter().filter(|purpose| *purpose != SessionPurpose::Register)
         {
-            assert_eq!(register(&good(purpose), None), Err(AddRefusal::AuthFailed), "{purpose:?}");
+            assert_eq!(register(&good(purpose), None), Err(RegisterRefusal::Unproven), "{purpose:?}");
         }
     }
 
@@ -175,8 +199,8 @@ mod tests {
     fn a_password_is_reset_by_an_address_of_the_account() {
         let alice = localpart("alice");
         let reset = |session: &ValidationSession, owner: Option<&str>| {
-            let owner = owner.map(localpart);
-            ValidationSession::reset_password(Some(session), owner.as_ref(), &alice, NOW)
+            let owner = owner.map(|name| ThreepidOwner { localpart: localpart(name), added_at: NOW });
+            ValidationSession::speak_for(Some(session), owner.as_ref(), &alice, NOW)
         };
         let session = good(SessionPurpose::ResetPassword);
         let consumed = Some(Consumed { at: NOW, by: alice.clone() });
@@ -192,6 +216,23 @@ mod tests {
         for purpose in others {
             assert_eq!(reset(&good(purpose), Some("alice")), Err(Unproven), "{purpose:?}");
         }
+    }
+
+    #[test]
+    fn a_proof_never_speaks_for_an_account_that_got_the_address_since() {
+        let alice = localpart("alice");
+        let session = good(SessionPurpose::ResetPassword);
+        for (added_at, speaks) in [(NOW.before(TICK), true), (NOW, true), (NOW.after(TICK), false)] {
+            let owner = ThreepidOwner { localpart: alice.clone(), added_at };
+            let now = NOW.after(TICK);
+            let spoke = ValidationSession::speak_for(Some(&session), Some(&owner), &alice, now);
+            assert_eq!((spoke.is_ok(), session.is_of(Some(&owner), &alice)), (speaks, speaks));
+            assert!(!session.is_of(Some(&owner), &localpart("bob")));
+            assert!(!sent(&request()).is_of(Some(&owner), &alice), "it is not even proven");
+        }
+        let slow_clock = ValidationSession { validated_at: Some(NOW.before(DAY)), ..session };
+        let owner = ThreepidOwner { localpart: alice.clone(), added_at: slow_clock.created_at };
+        assert!(slow_clock.is_of(Some(&owner), &alice));
     }
 
     #[test]

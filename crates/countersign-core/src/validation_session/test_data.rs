@@ -13,10 +13,10 @@ use super::{
     SessionChange, TokenSubmission, ValidationRequest, ValidationSession,
 };
 use crate::{
-    AccountHome, AddressHash, BudgetKey, BudgetKind, Charge, ClientSecretHash, CodeGeneration, IndexKey,
-    Keyring, Language, Localpart, MasterKeyId, MasterKeys, Medium, MessageId, MessageKind, OutboxMessage,
-    Random, Rate, RequiredOwner, Sealed, Sealer, SendAttempt, ServerName, SessionId, SessionKey,
-    SessionPurpose, SubjectHash, SubmittedToken, Timestamp, TokenNonce, UserId,
+    AccountHome, AddState, AddressHash, Authorization, BudgetKey, BudgetKind, Charge, ClientSecretHash,
+    CodeGeneration, IndexKey, Keyring, Language, Localpart, MasterKeyId, MasterKeys, Medium, MessageId,
+    MessageKind, OutboxMessage, Random, Rate, RequiredOwner, Sealed, Sealer, SendAttempt, ServerName,
+    SessionId, SessionKey, SessionPurpose, SubjectHash, SubmittedToken, Timestamp, TokenNonce, UserId,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -197,8 +197,14 @@ pub(crate) fn add(who: &str) -> AddThreepid {
         localpart: localpart(who),
         sealed_address: Sealed::from_bytes(vec![17]),
         account: AccountHome::Elsewhere,
+        authorization: Authorization::default(),
         notices: Vec::new(),
     }
+}
+
+/// That a session's address, which is nobody's, is to go to an account.
+pub(crate) fn adding(session: &ValidationSession) -> AddState {
+    AddState { session: Some(session.clone()), ..AddState::default() }
 }
 
 pub(crate) fn notice_draft() -> NoticeDraft {

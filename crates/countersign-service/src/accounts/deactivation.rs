@@ -1,6 +1,6 @@
 //! The end of an account: nothing is left of it but its name, so that nobody else gets that.
 
-use countersign_core::Localpart;
+use countersign_core::{Lapsed, Localpart};
 use countersign_storage::{Deactivated, Deactivation, StorageError};
 use thiserror::Error;
 
@@ -21,6 +21,9 @@ pub struct Deactivate {
 /// Why an account is not ended.
 #[derive(Debug, Error)]
 pub enum DeactivateError {
+    /// What allowed it does so no more.
+    #[error(transparent)]
+    Lapsed(Lapsed),
     /// An address that is to be told can't be read.
     #[error(transparent)]
     Notices(ThreepidsError),
@@ -33,18 +36,21 @@ impl Accounts {
     /// Ends an account, and tells the addresses that it had. Again changes nothing.
     ///
     /// # Errors
-    /// When an address can't be read, or the database fails.
+    /// When what allowed it does so no more, when an address can't be read, or the database fails.
     pub async fn deactivate(&self, wish: Deactivate, notices: &Notices) -> Result<(), DeactivateError> {
         let drafts = notices.drafts(&wish.localpart, &wish.context.language).await;
         let deactivation = Deactivation {
             localpart: wish.localpart,
-            uia_session: wish.proof.session,
+            authorization: wish.proof.authorization(),
             notices: drafts.map_err(DeactivateError::Notices)?,
         };
         match self.storage.deactivate(deactivation, self.clock.now()).await? {
-            Deactivated::Done { notified } => notices.ring(&notified),
-            Deactivated::Before => {}
+            Deactivated::Done { notified } => {
+                notices.ring(&notified);
+                Ok(())
+            }
+            Deactivated::Before => Ok(()),
+            Deactivated::Lapsed(lapsed) => Err(DeactivateError::Lapsed(lapsed)),
         }
-        Ok(())
     }
 }

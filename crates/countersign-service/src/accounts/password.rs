@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_core::{Localpart, TokenOwner, UiaMismatch, WeakPassword};
+use countersign_core::{Lapsed, Localpart, TokenOwner, UiaMismatch, WeakPassword};
 use countersign_storage::{LogOut, PasswordChange, PasswordChanged, StorageError};
 use thiserror::Error;
 
@@ -45,10 +45,10 @@ pub enum ChangePasswordError {
     /// The proven address is on no account any more.
     #[error("the proven address is on no account")]
     NoOwner,
-    /// The proof was used, or ended, since the stage that it completed.
-    #[error("the session does not prove its address any more")]
-    Unproven,
-    /// The authentication session is gone, or has set another password.
+    /// What allowed it does so no more.
+    #[error(transparent)]
+    Lapsed(Lapsed),
+    /// The authentication session has set another password.
     #[error(transparent)]
     Session(UiaMismatch),
     /// Too many in too short a time.
@@ -82,6 +82,9 @@ impl Accounts {
         if change.proof.finished {
             return self.changed_before(&localpart, change).await;
         }
+        if let NewPassword::Hashed(remembered) = &change.new_password {
+            self.check_remembered_password(remembered, &localpart).await.map_err(E::Weak)?;
+        }
         let remembered = change.proof.password_hash.clone();
         let hashed = self.passwords.hash_new(change.new_password.clone(), remembered).await;
         let drafts = notices.drafts(&localpart, &change.context.language).await.map_err(E::Notices)?;
@@ -89,8 +92,7 @@ impl Accounts {
             localpart: localpart.clone(),
             password_hash: hashed.ok_or(E::Missing)?,
             log_out: change.log_out(),
-            uia_session: change.proof.session,
-            proof: change.proof.sids.first().copied(),
+            authorization: change.proof.authorization(),
             notices: drafts,
         };
         match self.storage.change_password(row, self.clock.now()).await? {
@@ -100,20 +102,24 @@ impl Accounts {
             }
             PasswordChanged::Repeated => self.changed_before(&localpart, change).await,
             PasswordChanged::NoAccount => Err(E::NoOwner),
-            PasswordChanged::ProofGone => Err(E::Unproven),
-            PasswordChanged::SessionGone => Err(E::Session(UiaMismatch::Unknown)),
+            PasswordChanged::Lapsed(lapsed) => Err(E::Lapsed(lapsed)),
         }
     }
 
-    /// The caller's account, or the one that has the proven address.
+    /// The caller's account, or the one that the authentication was for already, or else the one that has the proven
+    /// address.
     async fn whose(&self, change: &ChangePassword) -> Result<Localpart, ChangePasswordError> {
         if let Some(caller) = &change.caller {
             return Ok(caller.localpart.clone());
         }
+        if let Some(account) = &change.proof.account {
+            return Ok(account.clone());
+        }
         let Some(sid) = change.proof.sids.first() else { return Err(ChangePasswordError::NoOwner) };
-        let session = self.storage.find_session(*sid).await?.ok_or(ChangePasswordError::Unproven)?;
+        let session =
+            self.storage.find_session(*sid).await?.ok_or(ChangePasswordError::Lapsed(Lapsed::Proof))?;
         let owner = self.storage.find_threepid_owner(session.address_hash).await?;
-        owner.ok_or(ChangePasswordError::NoOwner)
+        owner.map(|owner| owner.localpart).ok_or(ChangePasswordError::NoOwner)
     }
 
     /// Answers a request whose authentication session has set a password already.
@@ -128,7 +134,7 @@ impl Accounts {
                 let identifier = AccountIdentifier::User(localpart.as_str().to_owned());
                 let network = change.context.network;
                 match self.check_password(localpart, &identifier, password, network).await {
-                    Ok(()) => true,
+                    Ok(_) => true,
                     Err(AccountsError::Forbidden) => false,
                     Err(AccountsError::Limited(retry_after)) => return Err(E::Limited(retry_after)),
                     Err(AccountsError::Storage(cause)) => return Err(cause.into()),

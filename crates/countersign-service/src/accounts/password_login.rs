@@ -9,6 +9,7 @@ use countersign_storage::StorageError;
 use zeroize::Zeroizing;
 
 use super::{AccountIdentifier, Accounts, AccountsError, LogInRequest, LoggedIn};
+use crate::limits::account_subject;
 
 impl Accounts {
     /// Logs a device in by password.
@@ -30,8 +31,9 @@ impl Accounts {
         Ok(LoggedIn { user_id: self.user_id(&localpart), login: issued })
     }
 
-    /// Checks the password of an account that is known already. Only its own names and addresses name it: another
-    /// account's password is never looked at, and every guess counts for this one.
+    /// Checks the password of an account that is known already, and answers the PHC string that it was compared with. Only
+    /// its own names and addresses name it: another account's password is never looked at, and every guess counts for this
+    /// one.
     ///
     /// # Errors
     /// When it is not the password, or too many were wrong; when the database fails.
@@ -41,15 +43,15 @@ impl Accounts {
         identifier: &AccountIdentifier,
         password: Zeroizing<String>,
         network: ClientNetwork,
-    ) -> Result<(), AccountsError> {
+    ) -> Result<String, AccountsError> {
         let guess = self.limits().wrong_password(&self.keyring, self.named_by_localpart(localpart), network);
         self.charge(guess.clone()).await?;
         let named = self.find_localpart(identifier).await?.filter(|named| named == localpart);
-        self.compare(named, password, guess).await?;
-        Ok(())
+        let (_, compared) = self.compare(named, password, guess).await?;
+        Ok(compared)
     }
 
-    /// Checks a password and answers whose it is.
+    /// Checks a password, and answers whose it is and the PHC string that it was compared with.
     ///
     /// # Errors
     /// When account or password is wrong, or too many were; when the database fails.
@@ -58,12 +60,11 @@ impl Accounts {
         identifier: &AccountIdentifier,
         password: Zeroizing<String>,
         network: ClientNetwork,
-    ) -> Result<Localpart, AccountsError> {
+    ) -> Result<(Localpart, String), AccountsError> {
         let guess = self.limits().wrong_password(&self.keyring, self.named(identifier), network);
         self.charge(guess.clone()).await?;
         let named = self.find_localpart(identifier).await?;
-        let (localpart, _) = self.compare(named, password, guess).await?;
-        Ok(localpart)
+        self.compare(named, password, guess).await
     }
 
     async fn charge(&self, charges: Vec<Charge>) -> Result<(), AccountsError> {
@@ -100,7 +101,8 @@ impl Accounts {
         match identifier {
             AccountIdentifier::User(user) => Ok(UserId::localpart_here(user, &self.settings.server_name)),
             AccountIdentifier::Threepid(threepid) => {
-                self.storage.find_threepid_owner(self.keyring.address_hash(threepid)).await
+                let owner = self.storage.find_threepid_owner(self.keyring.address_hash(threepid)).await?;
+                Ok(owner.map(|owner| owner.localpart))
             }
         }
     }
@@ -117,6 +119,6 @@ impl Accounts {
     }
 
     fn named_by_localpart(&self, localpart: &Localpart) -> SubjectHash {
-        self.keyring.subject_hash("account", localpart.as_str().as_bytes())
+        account_subject(&self.keyring, localpart)
     }
 }

@@ -133,6 +133,11 @@ impl Accounts {
         let charged = self.storage.charge(charges, self.clock.now()).await?;
         charged.map_err(|limited| RegisterError::Limited(limited.retry_after))?;
         let localpart = request.localpart.clone().unwrap_or_else(|| self.made_up_localpart());
+        if let NewPassword::Hashed(remembered) = &request.password {
+            self.check_remembered_password(remembered, &localpart)
+                .await
+                .map_err(RegisterError::WeakPassword)?;
+        }
         let remembered = request.proof.password_hash.clone();
         let password_hash = self.passwords.hash_new(request.password.clone(), remembered).await;
         let refresh = request.refresh;
@@ -233,7 +238,7 @@ impl Accounts {
     ) -> Result<bool, RegisterError> {
         let identifier = AccountIdentifier::User(localpart.as_str().to_owned());
         match self.check_password(localpart, &identifier, password, network).await {
-            Ok(()) => Ok(true),
+            Ok(_) => Ok(true),
             Err(AccountsError::Forbidden) => Ok(false),
             Err(AccountsError::Limited(retry_after)) => Err(RegisterError::Limited(retry_after)),
             Err(AccountsError::Storage(error)) => Err(error.into()),

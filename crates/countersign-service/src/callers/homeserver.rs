@@ -144,7 +144,7 @@ impl HomeserverAccounts {
             }
             AccountIdentifier::Threepid(threepid) => {
                 let owner = storage.find_threepid_owner(keyring.address_hash(threepid)).await?;
-                Ok(owner.as_ref() == Some(localpart))
+                Ok(owner.is_some_and(|owner| owner.localpart == *localpart))
             }
         }
     }

@@ -87,6 +87,7 @@ impl Uia {
             attempt: None,
             new_params: Default::default(),
             first_params: None,
+            compared: None,
         })
     }
 }

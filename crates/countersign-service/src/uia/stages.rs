@@ -1,37 +1,40 @@
 //! The flows of each operation, and what each stage takes.
 
 use countersign_core::{
-    ClientNetwork, ClientSecret, Flow, Localpart, Medium, SessionId, Stage, StageProof, StageRefusal,
-    UiaMismatch, UiaOperation, ValidationSession,
+    ClientNetwork, ClientSecret, Flow, Localpart, Medium, SecondFactor, SessionId, Stage, StageProof,
+    StageRefusal, UiaMismatch, UiaOperation, ValidationSession,
 };
-use countersign_storage::TokenReserved;
+use countersign_storage::{StageCompleted, TokenReserved};
 use zeroize::Zeroizing;
 
 use super::{Kept, StageAttempt, StageFailure, Uia, UiaError, UiaRun};
 use crate::{AccountIdentifier, CheckPasswordError};
 
 impl Uia {
-    /// The ways to do something. An account without a password proves one of its addresses in its place.
+    /// The ways to do something. An account without a password proves one of its addresses in its place. One that has
+    /// neither has nothing but its access token, which is enough then: or nobody could ever end that account, or give it a
+    /// password or an address.
     pub(super) async fn flows(
         &self,
         operation: UiaOperation,
         caller: Option<&Localpart>,
     ) -> Result<Vec<Flow>, UiaError> {
         let password = || vec![vec![Stage::Password]];
-        let has_password = match caller {
-            Some(localpart) => self.callers.has_password(localpart).await?,
-            None => false,
+        let Some(caller) = caller else {
+            return Ok(match operation {
+                UiaOperation::Register => self.settings.register.clone(),
+                UiaOperation::Deactivate => password(),
+                UiaOperation::ChangePassword | UiaOperation::AddThreepid => self.threepid_flows(),
+            });
         };
-        Ok(match (operation, caller) {
+        Ok(match (operation, self.callers.second_factor(caller).await?) {
             (UiaOperation::Register, _) => self.settings.register.clone(),
-            (UiaOperation::Deactivate, None) => password(),
-            (UiaOperation::ChangePassword, Some(_)) if has_password => {
+            (UiaOperation::ChangePassword, SecondFactor::Password) => {
                 [password(), self.threepid_flows()].concat()
             }
-            (UiaOperation::AddThreepid | UiaOperation::Deactivate, _) if has_password => password(),
-            (UiaOperation::ChangePassword | UiaOperation::AddThreepid | UiaOperation::Deactivate, _) => {
-                self.threepid_flows()
-            }
+            (UiaOperation::AddThreepid | UiaOperation::Deactivate, SecondFactor::Password) => password(),
+            (_, SecondFactor::Threepid) => self.threepid_flows(),
+            (_, SecondFactor::None) => vec![vec![Stage::Dummy]],
         })
     }
 
@@ -73,20 +76,31 @@ impl Uia {
             StageAttempt::Unknown => Err(StageFailure::NotOffered),
         };
         match checked {
-            Ok(proof) => self.count(run, stage, proof).await.map(|()| None),
+            Ok(proof) => self.count(run, stage, proof).await,
             Err(failure) => Ok(Some(failure)),
         }
     }
 
-    async fn count(&self, run: &mut UiaRun, stage: Stage, proof: StageProof) -> Result<(), UiaError> {
+    async fn count(
+        &self,
+        run: &mut UiaRun,
+        stage: Stage,
+        proof: StageProof,
+    ) -> Result<Option<StageFailure>, UiaError> {
+        if let StageProof::Password { compared, .. } = &proof {
+            run.compared = Some(compared.clone());
+        }
         run.session = match run.kept {
             Kept::NotYet => run.session.complete(stage, &proof),
             Kept::Before | Kept::JustNow => {
-                let completed = self.storage.complete_uia_stage(run.session.id_hash, stage, proof).await?;
-                completed.ok_or(UiaError::Session(UiaMismatch::Unknown))?
+                match self.storage.complete_uia_stage(run.session.id_hash, stage, proof).await? {
+                    StageCompleted::Completed(session) => session,
+                    StageCompleted::PasswordChanged => return Ok(Some(StageFailure::Forbidden)),
+                    StageCompleted::SessionGone => return Err(UiaError::Session(UiaMismatch::Unknown)),
+                }
             }
         };
-        Ok(())
+        Ok(None)
     }
 
     /// A password proves the account whose token asks, and no other; without a token, the account that it names.
@@ -98,13 +112,11 @@ impl Uia {
         network: ClientNetwork,
     ) -> Result<Result<StageProof, StageFailure>, UiaError> {
         let checked = match caller {
-            Some(caller) => {
-                let checked = self.callers.check_password(caller, &identifier, password, network).await;
-                checked.map(|()| StageProof::Nothing)
-            }
+            Some(caller) => self.callers.check_password(caller, &identifier, password, network).await,
             None => {
                 let checked = self.accounts.check_password_of(&identifier, password, network).await;
-                checked.map(StageProof::Account).map_err(CheckPasswordError::from)
+                let proof = |(localpart, compared)| StageProof::Password { localpart, compared };
+                checked.map(proof).map_err(CheckPasswordError::from)
             }
         };
         match checked {
@@ -118,7 +130,8 @@ impl Uia {
         }
     }
 
-    /// A validation session proves an address for its own purpose, and only the address of the account whose token asks.
+    /// A validation session proves an address for its own purpose, and only the address that the account whose token asks
+    /// has had since then.
     async fn check_threepid(
         &self,
         run: &UiaRun,
@@ -136,7 +149,7 @@ impl Uia {
         };
         if let Some(caller) = &run.session.localpart {
             let owner = self.storage.find_threepid_owner(session.address_hash).await?;
-            if owner.as_ref() != Some(caller) {
+            if !session.is_of(owner.as_ref(), caller) {
                 return Ok(Err(StageFailure::Unproven));
             }
         }

@@ -1,7 +1,7 @@
 //! What holds of accounts and tokens when several nodes share one database.
 
 use countersign_core::{
-    AddThreepid, SessionPurpose, Stage, StageProof, ThirdPartyIdentifier, UiaSession, ValidationSession,
+    AddThreepid, SessionPurpose, Stage, ThirdPartyIdentifier, UiaSession, ValidationSession,
 };
 
 use super::{
@@ -71,8 +71,7 @@ pub(crate) async fn password_changes_over_all_nodes_have_one_effect(nodes: Nodes
                 localpart: localpart(&name),
                 password_hash: number.to_string(),
                 log_out: LogOut::Everybody,
-                uia_session: Some(uia_session_hash(&id)),
-                proof: None,
+                authorization: by_session(uia_session_hash(&id)),
                 notices: Vec::new(),
             };
             async move { (number, node.change_password(change, NOW).await.unwrap()) }
@@ -107,8 +106,7 @@ pub(crate) async fn everything_about_one_account_at_once_ends_well(nodes: Nodes)
         async move { account_step(&*node, number, &address, &proven).await }
     })
     .await;
-    let end = Deactivation { localpart: localpart("alice"), uia_session: None, notices: Vec::new() };
-    nodes[1].deactivate(end, NOW).await.unwrap();
+    nodes[1].deactivate(deactivation("alice"), NOW).await.unwrap();
     assert!(nodes[2].list_devices(&localpart("alice")).await.unwrap().is_empty());
     assert!(nodes[2].list_threepids(&localpart("alice")).await.unwrap().is_empty());
     for number in 0..128 {
@@ -140,8 +138,7 @@ async fn account_step(
                 localpart: name,
                 password_hash,
                 log_out,
-                uia_session: Some(uia),
-                proof: None,
+                authorization: by_session(uia),
                 notices,
             };
             drop(node.change_password(change, NOW).await.unwrap());
@@ -150,10 +147,10 @@ async fn account_step(
             node.add_threepid(AddThreepid { notices, ..add_threepid(proven, "alice") }, NOW).await.unwrap(),
         ),
         5 => drop(node.delete_threepid(&name, proven.address_hash, notices, NOW).await.unwrap()),
-        6 => drop(node.complete_uia_stage(uia, Stage::Password, StageProof::Account(name)).await.unwrap()),
+        6 => drop(node.complete_uia_stage(uia, Stage::Password, password_proof("alice")).await.unwrap()),
         _ if number < 100 => node.log_out(&name, &device_id(&format!("D{}", number % 3))).await.unwrap(),
         _ => {
-            let end = Deactivation { localpart: name, uia_session: Some(uia), notices };
+            let end = Deactivation { localpart: name, authorization: by_session(uia), notices };
             drop(node.deactivate(end, NOW).await.unwrap());
         }
     }

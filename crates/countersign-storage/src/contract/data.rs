@@ -1,5 +1,7 @@
 //! What cases are made of: requests, tokens, and the first steps that many have in common.
 
+mod changes;
+
 use std::{
     sync::{
         Arc, LazyLock,
@@ -9,15 +11,16 @@ use std::{
 };
 
 use countersign_core::{
-    AccessTokenHash, Account, AccountHome, AddThreepid, BudgetKey, BudgetKind, Charge, ClientSecret,
-    CodePolicy, Confirmation, Device, DeviceId, EmailAddress, InUsePolicy, IndexKey, Keyring, Language,
-    LeaseId, LeasedMessage, Localpart, MasterKeys, Medium, MessageId, Msisdn, NewLogin, NotMe, NoticeDraft,
-    Random, Rate, RegistrationToken, Requested, Sealed, SealedColumn, Sealer, SendAttempt, ServerName,
-    SessionId, SessionKey, SessionPurpose, Submitted, SubmittedToken, ThirdPartyIdentifier, Timestamp,
-    TokenNonce, TokenSubmission, UiaOperation, UiaSession, UiaSessionHash, UserId, ValidationRequest,
-    ValidationSession,
+    AccessTokenHash, Account, AccountHome, AddThreepid, Authorization, BudgetKey, BudgetKind, Charge,
+    ClientSecret, CodePolicy, Confirmation, Device, DeviceId, EmailAddress, InUsePolicy, IndexKey, Keyring,
+    Language, LeaseId, LeasedMessage, Localpart, MasterKeys, Medium, MessageId, Msisdn, NewLogin, NotMe,
+    NoticeDraft, Random, Rate, RegistrationToken, Requested, Sealed, SealedColumn, Sealer, SendAttempt,
+    ServerName, SessionId, SessionKey, SessionPurpose, Submitted, SubmittedToken, ThirdPartyIdentifier,
+    Timestamp, TokenNonce, TokenSubmission, UiaOperation, UiaSession, UiaSessionHash, UserId,
+    ValidationRequest, ValidationSession,
 };
 
+pub(crate) use self::changes::*;
 use crate::{LeaseRequest, Refresh, RegisteredThreepid, Registration, Storage};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -361,6 +364,7 @@ pub(crate) fn add_threepid(session: &ValidationSession, name: &str) -> AddThreep
         localpart: localpart(name),
         sealed_address: Sealed::from_bytes(b"sealed for the account".to_vec()),
         account: AccountHome::Elsewhere,
+        authorization: Authorization::default(),
         notices: Vec::new(),
     }
 }
@@ -418,9 +422,19 @@ pub(crate) async fn validated(
 
 /// Puts an address on an account.
 pub(crate) async fn owned(storage: &dyn Storage, threepid: &ThirdPartyIdentifier, name: &str) {
+    owned_since(storage, threepid, name, NOW).await;
+}
+
+/// Puts an address on an account at that time.
+pub(crate) async fn owned_since(
+    storage: &dyn Storage,
+    threepid: &ThirdPartyIdentifier,
+    name: &str,
+    now: Timestamp,
+) {
     let request = request_with(SessionPurpose::AddThreepid, threepid, "owner");
-    let session = validated(storage, &request, NOW).await;
-    let added = storage.add_threepid(add_threepid(&session, name), NOW).await.unwrap();
+    let session = validated(storage, &request, now).await;
+    let added = storage.add_threepid(add_threepid(&session, name), now).await.unwrap();
     assert!(added.is_ok());
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    AccountHome, AddRefusal, AddThreepid, Medium, MessageKind, NoticeDraft, SessionPurpose,
-    ThirdPartyIdentifier, Timestamp,
+    AccountHome, AddRefusal, AddThreepid, Authorization, Credential, Lapsed, Medium, MessageKind,
+    NoticeDraft, SessionPurpose, ThirdPartyIdentifier, Timestamp,
 };
 
 use super::data::*;
@@ -81,12 +81,13 @@ pub(crate) async fn password_change_tells_the_accounts_addresses(storage: Arc<dy
         localpart: localpart("alice"),
         password_hash: "new".to_owned(),
         log_out: LogOut::Nobody,
-        uia_session: None,
-        proof: None,
+        authorization: Authorization::default(),
         notices: drafts(&[&mail, &foreign]),
     };
-    let refused = PasswordChange { proof: Some(sid_of_nothing()), ..change.clone() };
-    assert_eq!(storage.change_password(refused, NOW).await.unwrap(), PasswordChanged::ProofGone);
+    let refused =
+        PasswordChange { authorization: by(Credential::Threepid(sid_of_nothing())), ..change.clone() };
+    let refused = storage.change_password(refused, NOW).await.unwrap();
+    assert_eq!(refused, PasswordChanged::Lapsed(Lapsed::Proof));
     assert_eq!(waiting(&*storage).await, 0);
     let changed = storage.change_password(change, NOW).await.unwrap();
     assert_eq!(changed, PasswordChanged::Changed { notified: vec![Medium::Email] });
@@ -125,8 +126,7 @@ pub(crate) async fn notice_is_forgotten_in_time(storage: Arc<dyn Storage>) {
 pub(crate) async fn dead_account_gets_no_address(storage: Arc<dyn Storage>) {
     storage.register(registration("alice", None), NOW).await.unwrap();
     storage.register(registration("gone", None), NOW).await.unwrap();
-    let end = crate::Deactivation { localpart: localpart("gone"), uia_session: None, notices: Vec::new() };
-    storage.deactivate(end, NOW).await.unwrap();
+    storage.deactivate(deactivation("gone"), NOW).await.unwrap();
     let proven = validated(&*storage, &alice(), NOW).await;
     let to = |name| AddThreepid { account: AccountHome::Here, ..add_threepid(&proven, name) };
     for name in ["gone", "nobody"] {

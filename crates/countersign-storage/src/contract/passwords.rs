@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    Medium, MessageKind, SessionPurpose, Stage, StageProof, TermsVersion, ThirdPartyIdentifier, UiaOperation,
-    UiaSession, ValidationSession,
+    Authorization, Credential, Lapsed, Medium, MessageKind, SessionPurpose, Stage, StageProof, TermsVersion,
+    ThirdPartyIdentifier, UiaOperation, UiaSession, ValidationSession,
 };
 use tokio::task::JoinSet;
 
@@ -14,14 +14,14 @@ use crate::{
 };
 
 const CHANGED: PasswordChanged = PasswordChanged::Changed { notified: Vec::new() };
+const PROOF_GONE: PasswordChanged = PasswordChanged::Lapsed(Lapsed::Proof);
 
 fn change(name: &str, password_hash: &str) -> PasswordChange {
     PasswordChange {
         localpart: localpart(name),
         password_hash: password_hash.to_owned(),
         log_out: LogOut::Everybody,
-        uia_session: None,
-        proof: None,
+        authorization: Authorization::default(),
         notices: Vec::new(),
     }
 }
@@ -113,9 +113,12 @@ pub(crate) async fn password_reset_consumes_its_proof_once(storage: Arc<dyn Stor
     let address = email("alice@example.org");
     owned(&*storage, &address, "alice").await;
     let session = proven(&*storage, &address, "reset").await;
-    let reset = |name, password| PasswordChange { proof: Some(session.sid), ..change(name, password) };
+    let reset = |name, password| PasswordChange {
+        authorization: by(Credential::Threepid(session.sid)),
+        ..change(name, password)
+    };
     let foreign = storage.change_password(reset("bob", "stolen"), NOW).await.unwrap();
-    assert_eq!(foreign, PasswordChanged::ProofGone);
+    assert_eq!(foreign, PROOF_GONE);
     assert_eq!(password_of(&*storage, "bob").await.as_deref(), Some(PASSWORD_HASH));
     assert_eq!(live_devices(&*storage, "bob").await.len(), 2);
     assert_eq!(storage.find_session(session.sid).await.unwrap().as_ref(), Some(&session));
@@ -124,13 +127,14 @@ pub(crate) async fn password_reset_consumes_its_proof_once(storage: Arc<dyn Stor
     let consumed = storage.find_session(session.sid).await.unwrap().unwrap().consumed.unwrap();
     assert_eq!(consumed.by, localpart("alice"));
     let again = storage.change_password(reset("alice", "newer"), NOW).await.unwrap();
-    assert_eq!(again, PasswordChanged::ProofGone);
+    assert_eq!(again, PROOF_GONE);
     assert_eq!(password_of(&*storage, "alice").await.as_deref(), Some("new"));
     // An address that went to another account meanwhile proves nothing for the one that had it.
     let session = proven(&*storage, &address, "second").await;
     storage.delete_threepid(&localpart("alice"), session.address_hash, Vec::new(), NOW).await.unwrap();
-    let gone = PasswordChange { proof: Some(session.sid), ..change("alice", "newest") };
-    assert_eq!(storage.change_password(gone, NOW).await.unwrap(), PasswordChanged::ProofGone);
+    let authorization = by(Credential::Threepid(session.sid));
+    let gone = PasswordChange { authorization, ..change("alice", "newest") };
+    assert_eq!(storage.change_password(gone, NOW).await.unwrap(), PROOF_GONE);
 }
 
 pub(crate) async fn password_resets_at_once_in_one_session_have_one_effect(storage: Arc<dyn Storage>) {
@@ -138,8 +142,8 @@ pub(crate) async fn password_resets_at_once_in_one_session_have_one_effect(stora
     open(&*storage, "a", UiaOperation::ChangePassword, Some("alice")).await;
     let mut tasks = JoinSet::new();
     for number in 0..12 {
-        let uia_session = Some(uia_session_hash("a"));
-        let change = PasswordChange { uia_session, ..change("alice", &number.to_string()) };
+        let authorization = by_session(uia_session_hash("a"));
+        let change = PasswordChange { authorization, ..change("alice", &number.to_string()) };
         let storage = Arc::clone(&storage);
         tasks.spawn(async move { (number.to_string(), storage.change_password(change, NOW).await.unwrap()) });
     }
@@ -149,8 +153,90 @@ pub(crate) async fn password_resets_at_once_in_one_session_have_one_effect(stora
     assert_eq!(answers.iter().filter(|(_, answer)| *answer == PasswordChanged::Repeated).count(), 11);
     assert_eq!(password_of(&*storage, "alice").await.as_ref(), Some(&changed[0].0));
     assert_eq!(uia_session(&*storage, "a").await.finished_at, Some(NOW));
-    let gone = PasswordChange { uia_session: Some(uia_session_hash("b")), ..change("alice", "late") };
-    assert_eq!(storage.change_password(gone, NOW).await.unwrap(), PasswordChanged::SessionGone);
+    let authorization = by_session(uia_session_hash("b"));
+    let gone = PasswordChange { authorization, ..change("alice", "late") };
+    let gone = storage.change_password(gone, NOW).await.unwrap();
+    assert_eq!(gone, PasswordChanged::Lapsed(Lapsed::Session));
+}
+
+/// Who had an address before an account got it has proven nothing about that account.
+pub(crate) async fn reset_by_a_proof_from_before_the_address_came_is_refused(storage: Arc<dyn Storage>) {
+    account(&*storage, "alice").await;
+    account(&*storage, "bob").await;
+    let address = email("alice@example.org");
+    owned(&*storage, &address, "alice").await;
+    let session = proven(&*storage, &address, "reset").await;
+    storage.delete_threepid(&localpart("alice"), session.address_hash, Vec::new(), NOW).await.unwrap();
+    owned_since(&*storage, &address, "bob", NOW.after(SECOND)).await;
+    let authorization = by(Credential::Threepid(session.sid));
+    for name in ["alice", "bob"] {
+        let reset = PasswordChange { authorization: authorization.clone(), ..change(name, "stolen") };
+        assert_eq!(storage.change_password(reset, NOW.after(HOUR)).await.unwrap(), PROOF_GONE);
+        let end = Deactivation { authorization: authorization.clone(), ..deactivation(name) };
+        let refused = storage.deactivate(end, NOW.after(HOUR)).await.unwrap();
+        assert_eq!(refused, Deactivated::Lapsed(Lapsed::Proof));
+        assert_eq!(password_of(&*storage, name).await.as_deref(), Some(PASSWORD_HASH));
+    }
+}
+
+/// A request that the old password allowed must not come after a reset.
+pub(crate) async fn changes_allowed_by_an_old_password_are_refused(storage: Arc<dyn Storage>) {
+    account(&*storage, "alice").await;
+    assert_eq!(storage.change_password(change("alice", "new"), NOW).await.unwrap(), CHANGED);
+    let allowed_by = |password: &str| by(Credential::Password(password.to_owned()));
+    let late = PasswordChange { authorization: allowed_by(PASSWORD_HASH), ..change("alice", "stolen") };
+    let late = storage.change_password(late, NOW).await.unwrap();
+    assert_eq!(late, PasswordChanged::Lapsed(Lapsed::Password));
+    let end = |password| Deactivation { authorization: allowed_by(password), ..deactivation("alice") };
+    let late = storage.deactivate(end(PASSWORD_HASH), NOW).await.unwrap();
+    assert_eq!(late, Deactivated::Lapsed(Lapsed::Password));
+    let gone = Deactivation { authorization: by_session(uia_session_hash("gone")), ..deactivation("alice") };
+    let gone = storage.deactivate(gone, NOW).await.unwrap();
+    assert_eq!(gone, Deactivated::Lapsed(Lapsed::Session));
+    assert_eq!(password_of(&*storage, "alice").await.as_deref(), Some("new"));
+    let good = PasswordChange { authorization: allowed_by("new"), ..change("alice", "newer") };
+    assert_eq!(storage.change_password(good, NOW).await.unwrap(), CHANGED);
+    let done = Deactivated::Done { notified: Vec::new() };
+    assert_eq!(storage.deactivate(end("newer"), NOW).await.unwrap(), done);
+}
+
+pub(crate) async fn account_is_ended_by_its_own_proof_once(storage: Arc<dyn Storage>) {
+    account(&*storage, "alice").await;
+    account(&*storage, "bob").await;
+    let address = email("alice@example.org");
+    owned(&*storage, &address, "alice").await;
+    let session = proven(&*storage, &address, "reset").await;
+    let end =
+        |name| Deactivation { authorization: by(Credential::Threepid(session.sid)), ..deactivation(name) };
+    let refused = storage.deactivate(end("bob"), NOW).await.unwrap();
+    assert_eq!(refused, Deactivated::Lapsed(Lapsed::Proof));
+    assert_eq!(live_devices(&*storage, "bob").await.len(), 2);
+    let done = Deactivated::Done { notified: Vec::new() };
+    assert_eq!(storage.deactivate(end("alice"), NOW).await.unwrap(), done);
+    let consumed = storage.find_session(session.sid).await.unwrap().unwrap().consumed.unwrap();
+    assert_eq!(consumed.by, localpart("alice"));
+    assert_eq!(storage.deactivate(end("alice"), NOW).await.unwrap(), Deactivated::Before);
+}
+
+/// An access token alone sets a password where nothing else could be asked for, and nowhere else.
+pub(crate) async fn first_password_needs_an_account_without_anything_else(storage: Arc<dyn Storage>) {
+    let address = email("alice@example.org");
+    let mut guest = registration("alice", None);
+    guest.account.password_hash = None;
+    storage.register(guest, NOW).await.unwrap();
+    let authorization = by(Credential::AccessToken);
+    let first = PasswordChange { authorization: authorization.clone(), ..change("alice", "first") };
+    let end = Deactivation { authorization, ..deactivation("alice") };
+    let lapsed = PasswordChanged::Lapsed(Lapsed::AccessToken);
+    owned(&*storage, &address, "alice").await;
+    assert_eq!(storage.change_password(first.clone(), NOW).await.unwrap(), lapsed);
+    let hash = keyring().address_hash(&address);
+    storage.delete_threepid(&localpart("alice"), hash, Vec::new(), NOW).await.unwrap();
+    assert_eq!(storage.change_password(first.clone(), NOW).await.unwrap(), CHANGED);
+    let second = PasswordChange { password_hash: "second".to_owned(), ..first };
+    assert_eq!(storage.change_password(second, NOW).await.unwrap(), lapsed);
+    assert_eq!(storage.deactivate(end, NOW).await.unwrap(), Deactivated::Lapsed(Lapsed::AccessToken));
+    assert_eq!(password_of(&*storage, "alice").await.as_deref(), Some("first"));
 }
 
 /// An authentication that began with the old password must not outlive it.
@@ -159,11 +245,11 @@ pub(crate) async fn password_change_ends_other_authentications(storage: Arc<dyn 
     open(&*storage, "own", UiaOperation::ChangePassword, None).await;
     open(&*storage, "begun", UiaOperation::AddThreepid, Some("alice")).await;
     open(&*storage, "proven", UiaOperation::Deactivate, None).await;
-    let proof = StageProof::Account(localpart("alice"));
-    storage.complete_uia_stage(uia_session_hash("proven"), Stage::Password, proof).await.unwrap();
+    complete(&*storage, "proven", Stage::Password, password_proof("alice")).await;
     open(&*storage, "bob", UiaOperation::AddThreepid, Some("bob")).await;
     open(&*storage, "nobody", UiaOperation::ChangePassword, None).await;
-    let change_in = |id| PasswordChange { uia_session: Some(uia_session_hash(id)), ..change("alice", id) };
+    let change_in =
+        |id| PasswordChange { authorization: by_session(uia_session_hash(id)), ..change("alice", id) };
     assert_eq!(storage.change_password(change_in("own"), NOW).await.unwrap(), CHANGED);
     for (id, is_there) in
         [("own", true), ("begun", false), ("proven", false), ("bob", true), ("nobody", true)]
@@ -177,9 +263,8 @@ pub(crate) async fn password_change_ends_other_authentications(storage: Arc<dyn 
     assert_eq!(storage.change_password(change("alice", "next"), NOW).await.unwrap(), CHANGED);
     assert_eq!(uia_session(&*storage, "own").await, own);
     let begun = storage.change_password(change_in("begun"), NOW).await.unwrap();
-    assert_eq!(begun, PasswordChanged::SessionGone);
-    let end = Deactivation { localpart: localpart("alice"), uia_session: None, notices: Vec::new() };
-    storage.deactivate(end, NOW).await.unwrap();
+    assert_eq!(begun, PasswordChanged::Lapsed(Lapsed::Session));
+    storage.deactivate(deactivation("alice"), NOW).await.unwrap();
     assert!(storage.find_uia_session(uia_session_hash("own")).await.unwrap().is_none());
 }
 
@@ -190,13 +275,14 @@ pub(crate) async fn resets_at_once_with_one_proof_have_one_effect(storage: Arc<d
     let session = proven(&*storage, &address, "reset").await;
     let mut tasks = JoinSet::new();
     for number in 0..12 {
-        let change = PasswordChange { proof: Some(session.sid), ..change("alice", &number.to_string()) };
+        let authorization = by(Credential::Threepid(session.sid));
+        let change = PasswordChange { authorization, ..change("alice", &number.to_string()) };
         let storage = Arc::clone(&storage);
         tasks.spawn(async move { storage.change_password(change, NOW).await.unwrap() });
     }
     let answers = tasks.join_all().await;
     assert_eq!(answers.iter().filter(|answer| **answer == CHANGED).count(), 1);
-    assert_eq!(answers.iter().filter(|answer| **answer == PasswordChanged::ProofGone).count(), 11);
+    assert_eq!(answers.iter().filter(|answer| **answer == PROOF_GONE).count(), 11);
 }
 
 /// Whatever comes first, nobody is logged in with the old password afterwards.
@@ -240,17 +326,16 @@ pub(crate) async fn deactivated_account_has_nothing_left_but_its_name(storage: A
     owned(&*storage, &number, "alice").await;
     owned(&*storage, &email("bob@example.org"), "bob").await;
     let openid = keyring().openid_token_hash("openid");
-    storage.add_openid_token(openid, &localpart("alice"), LONG_AFTER).await.unwrap();
+    assert!(give_openid_token(&*storage, "alice", "PHONE", "openid").await);
     open(&*storage, "own", UiaOperation::Deactivate, Some("alice")).await;
     open(&*storage, "other", UiaOperation::AddThreepid, Some("alice")).await;
     open(&*storage, "password", UiaOperation::Deactivate, None).await;
-    let proof = StageProof::Account(localpart("alice"));
-    storage.complete_uia_stage(uia_session_hash("password"), Stage::Password, proof).await.unwrap();
+    complete(&*storage, "password", Stage::Password, password_proof("alice")).await;
     open(&*storage, "bob", UiaOperation::AddThreepid, Some("bob")).await;
 
     let notices = vec![notice_draft(&address), notice_draft(&number), notice_draft(&email("x@example.org"))];
-    let uia_session_id = Some(uia_session_hash("own"));
-    let end = Deactivation { localpart: localpart("alice"), uia_session: uia_session_id, notices };
+    let authorization = by_session(uia_session_hash("own"));
+    let end = Deactivation { authorization, notices, ..deactivation("alice") };
     let done = Deactivated::Done { notified: vec![Medium::Email, Medium::Msisdn] };
     assert_eq!(storage.deactivate(end.clone(), NOW).await.unwrap(), done);
     for medium in [Medium::Email, Medium::Msisdn] {

@@ -33,7 +33,9 @@ pub(crate) async fn what_is_over_is_forgotten_in_time(storage: Arc<dyn Storage>)
 
 pub(crate) async fn tokens_and_delegations_are_forgotten_once_they_expired(storage: Arc<dyn Storage>) {
     let token = keyring().openid_token_hash("a");
-    storage.add_openid_token(token, &localpart("alice"), NOW).await.unwrap();
+    let phone = device_id("PHONE");
+    storage.register(registration("alice", Some(login("alice", "PHONE", "a"))), NOW).await.unwrap();
+    assert!(storage.add_openid_token(token, &localpart("alice"), &phone, NOW).await.unwrap());
     let sid = SessionId::from_bytes([1; 22]);
     storage.keep_delegation(sid, Sealed::from_bytes(Vec::new()), NOW.after(SECOND)).await.unwrap();
     let sweep = async |now| storage.sweep(RETENTION, now).await.unwrap();
@@ -45,6 +47,8 @@ pub(crate) async fn tokens_and_delegations_are_forgotten_once_they_expired(stora
 }
 
 pub(crate) async fn sweep_deletes_no_more_rows_than_asked(storage: Arc<dyn Storage>) {
+    let phone = device_id("PHONE");
+    storage.register(registration("alice", Some(login("alice", "PHONE", "a"))), NOW).await.unwrap();
     for number in 0..5_u8 {
         let name = number.to_string();
         let threepid = email(&format!("user{number}@example.org"));
@@ -53,7 +57,7 @@ pub(crate) async fn sweep_deletes_no_more_rows_than_asked(storage: Arc<dyn Stora
         storage.open_uia_session(uia, Vec::new(), NOW).await.unwrap().unwrap();
         storage.charge(vec![charge(BudgetKind::Requests, &name, 1)], NOW).await.unwrap().unwrap();
         let token = keyring().openid_token_hash(&name);
-        storage.add_openid_token(token, &localpart("alice"), NOW.after(HOUR)).await.unwrap();
+        assert!(storage.add_openid_token(token, &localpart("alice"), &phone, NOW.after(HOUR)).await.unwrap());
         let sid = SessionId::from_bytes([number; 22]);
         storage.keep_delegation(sid, Sealed::from_bytes(Vec::new()), NOW.after(HOUR)).await.unwrap();
     }

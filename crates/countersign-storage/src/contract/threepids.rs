@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    AccountThreepid, AddRefusal, AddThreepid, Consumed, Medium, SessionId, SessionPurpose,
+    AccountHome, AccountThreepid, AddRefusal, AddThreepid, Consumed, Credential, Lapsed, Medium, SessionId,
+    SessionPurpose, ThreepidOwner, ValidationSession,
 };
 use tokio::task::JoinSet;
 
@@ -29,7 +30,7 @@ pub(crate) async fn validated_address_is_added_once_and_for_all(storage: Arc<dyn
     };
     assert_eq!(storage.list_threepids(&localpart("alice")).await.unwrap(), [expected]);
     let owner = storage.find_threepid_owner(request.address_hash).await.unwrap();
-    assert_eq!(owner, Some(localpart("alice")));
+    assert_eq!(owner, Some(ThreepidOwner { localpart: localpart("alice"), added_at: later }));
     let consumed = Some(Consumed { at: later, by: localpart("alice") });
     assert_eq!(session(&*storage, proven.sid).await.consumed, consumed);
 }
@@ -86,6 +87,49 @@ pub(crate) async fn unproven_address_is_refused(storage: Arc<dyn Storage>) {
     }
     assert!(storage.list_threepids(&localpart("alice")).await.unwrap().is_empty());
     assert_eq!(storage.add_threepid(right, NOW.after(DAY)).await.unwrap(), ADDED);
+}
+
+pub(crate) async fn what_allowed_an_address_is_used_up_with_it(storage: Arc<dyn Storage>) {
+    owned(&*storage, &email("first@example.org"), "alice").await;
+    let reset = request_with(SessionPurpose::ResetPassword, &email("first@example.org"), "reset");
+    let proof = validated(&*storage, &reset, NOW).await;
+    let (one, other) = (email("one@example.org"), email("other@example.org"));
+    let one = validated(&*storage, &request_with(SessionPurpose::AddThreepid, &one, "one"), NOW).await;
+    let other = validated(&*storage, &request_with(SessionPurpose::AddThreepid, &other, "two"), NOW).await;
+    let add = |session: &ValidationSession, name: &str| AddThreepid {
+        authorization: by(Credential::Threepid(proof.sid)),
+        ..add_threepid(session, name)
+    };
+    let lapsed = Err(AddRefusal::Lapsed(Lapsed::Proof));
+    assert_eq!(storage.add_threepid(add(&one, "bob"), NOW).await.unwrap(), lapsed);
+    assert_eq!(session(&*storage, proof.sid).await, proof);
+    assert_eq!(storage.add_threepid(add(&one, "alice"), NOW).await.unwrap(), ADDED);
+    let consumed = session(&*storage, proof.sid).await.consumed;
+    assert_eq!(consumed, Some(Consumed { at: NOW, by: localpart("alice") }));
+    // The answer may have been lost.
+    assert_eq!(storage.add_threepid(add(&one, "alice"), NOW).await.unwrap(), ADDED);
+    assert_eq!(storage.add_threepid(add(&other, "alice"), NOW).await.unwrap(), lapsed);
+    assert_eq!(session(&*storage, other.sid).await, other);
+    assert_eq!(storage.list_threepids(&localpart("alice")).await.unwrap().len(), 2);
+}
+
+pub(crate) async fn address_is_refused_when_what_allowed_it_lapsed(storage: Arc<dyn Storage>) {
+    storage.register(registration("alice", None), NOW).await.unwrap();
+    let proven = validated(&*storage, &alice(), NOW).await;
+    let old = by(Credential::Password("$argon2id$old".to_owned()));
+    for (authorization, lapsed) in [
+        (old, Lapsed::Password),
+        (by(Credential::AccessToken), Lapsed::AccessToken),
+        (by_session(uia_session_hash("gone")), Lapsed::Session),
+    ] {
+        let add = AddThreepid { account: AccountHome::Here, authorization, ..add_threepid(&proven, "alice") };
+        let refused = storage.add_threepid(add, NOW).await.unwrap();
+        assert_eq!(refused, Err(AddRefusal::Lapsed(lapsed)));
+        assert_eq!(session(&*storage, proven.sid).await, proven);
+    }
+    let authorization = by(Credential::Password(PASSWORD_HASH.to_owned()));
+    let add = AddThreepid { account: AccountHome::Here, authorization, ..add_threepid(&proven, "alice") };
+    assert_eq!(storage.add_threepid(add, NOW).await.unwrap(), ADDED);
 }
 
 pub(crate) async fn addresses_are_listed_in_order_and_deleted_by_their_owner(storage: Arc<dyn Storage>) {

@@ -8,7 +8,7 @@ use countersign_core::{
 use tokio::task::JoinSet;
 
 use super::data::*;
-use crate::Storage;
+use crate::{StageCompleted, Storage};
 
 pub(crate) async fn session_is_kept_with_its_stages(storage: Arc<dyn Storage>) {
     let anonymous = UiaSession::begin(uia_session_hash("a"), UiaOperation::Register, None, NOW);
@@ -28,19 +28,21 @@ pub(crate) async fn session_is_kept_with_its_stages(storage: Arc<dyn Storage>) {
     ] {
         expected.completed = stages;
         let answer = storage.complete_uia_stage(owned.id_hash, stage, StageProof::Nothing).await.unwrap();
-        assert_eq!(answer.as_ref(), Some(&expected));
+        assert_eq!(answer, StageCompleted::Completed(expected.clone()));
         assert_eq!(storage.find_uia_session(owned.id_hash).await.unwrap().as_ref(), Some(&expected));
     }
     assert_eq!(storage.find_uia_session(anonymous.id_hash).await.unwrap(), Some(anonymous));
     let unknown = uia_session_hash("c");
     assert_eq!(storage.find_uia_session(unknown).await.unwrap(), None);
-    assert_eq!(storage.complete_uia_stage(unknown, Stage::Dummy, StageProof::Nothing).await.unwrap(), None);
+    let gone = storage.complete_uia_stage(unknown, Stage::Dummy, StageProof::Nothing).await.unwrap();
+    assert_eq!(gone, StageCompleted::SessionGone);
 }
 
 pub(crate) async fn proofs_and_params_are_kept(storage: Arc<dyn Storage>) {
     let sid = |byte| SessionId::from_bytes([byte; 22]);
     let token = registration_token("token", None);
     storage.add_registration_token(token.clone()).await.unwrap();
+    storage.register(registration("carol", None), NOW).await.unwrap();
     let id = uia_session_hash("a");
     let mut expected = UiaSession {
         shown_terms: vec![
@@ -53,7 +55,7 @@ pub(crate) async fn proofs_and_params_are_kept(storage: Arc<dyn Storage>) {
     };
     storage.open_uia_session(expected.clone(), Vec::new(), NOW).await.unwrap().unwrap();
     for (stage, proof) in [
-        (Stage::Password, StageProof::Account(localpart("alice"))),
+        (Stage::Password, password_proof("carol")),
         (Stage::EmailIdentity, StageProof::Threepid(sid(1))),
         (Stage::Msisdn, StageProof::Threepid(sid(2))),
         (Stage::EmailIdentity, StageProof::Threepid(sid(3))),
@@ -61,7 +63,7 @@ pub(crate) async fn proofs_and_params_are_kept(storage: Arc<dyn Storage>) {
     ] {
         expected = expected.complete(stage, &proof);
         let answer = storage.complete_uia_stage(id, stage, proof).await.unwrap();
-        assert_eq!(answer.as_ref(), Some(&expected));
+        assert_eq!(answer, StageCompleted::Completed(expected.clone()));
         assert_eq!(uia_session(&*storage, "a").await, expected);
     }
     assert_eq!((expected.email_sid, expected.msisdn_sid), (Some(sid(1)), Some(sid(2))));
@@ -72,6 +74,23 @@ pub(crate) async fn proofs_and_params_are_kept(storage: Arc<dyn Storage>) {
     storage.register(registration_in("a", "alice", None), NOW).await.unwrap();
     expected = UiaSession { registered: Some(localpart("alice")), ..expected.finish(NOW) };
     assert_eq!(uia_session(&*storage, "a").await, expected);
+}
+
+/// A stage must not count that a new password came before: what it completes would outlive that.
+pub(crate) async fn password_counts_only_while_it_is_the_accounts(storage: Arc<dyn Storage>) {
+    storage.register(registration("alice", None), NOW).await.unwrap();
+    storage.open_uia_session(uia_register(uia_session_hash("a")), Vec::new(), NOW).await.unwrap().unwrap();
+    let complete = async |proof| {
+        let id = uia_session_hash("a");
+        storage.complete_uia_stage(id, Stage::Password, proof).await.unwrap()
+    };
+    let old = StageProof::Password { localpart: localpart("alice"), compared: "$argon2id$old".to_owned() };
+    for proof in [old, password_proof("nobody")] {
+        assert_eq!(complete(proof).await, StageCompleted::PasswordChanged);
+        assert!(uia_session(&*storage, "a").await.completed.is_empty());
+    }
+    assert!(matches!(complete(password_proof("alice")).await, StageCompleted::Completed(_)));
+    assert_eq!(uia_session(&*storage, "a").await.proven, Some(localpart("alice")));
 }
 
 /// Two first requests may begin the session of the same id.
@@ -88,8 +107,7 @@ pub(crate) async fn session_that_is_there_is_opened_once(storage: Arc<dyn Storag
     }
     assert!(tasks.join_all().await.into_iter().all(|answer| answer.is_ok()));
     let first = uia_session(&*storage, "a").await;
-    let proof = StageProof::Nothing;
-    let done = storage.complete_uia_stage(first.id_hash, Stage::Dummy, proof).await.unwrap().unwrap();
+    let done = complete(&*storage, "a", Stage::Dummy, StageProof::Nothing).await;
     let open = async |id, now| {
         let session = UiaSession::begin(uia_session_hash(id), UiaOperation::Register, None, now);
         storage.open_uia_session(session, vec![twice], now).await.unwrap()

@@ -104,7 +104,7 @@ pub(super) fn find_and_share(localpart: &Localpart) -> Query<'_> {
 }
 
 /// The account. Others can neither change it nor rely on it until the end of the transaction.
-fn find_and_lock(localpart: &Localpart) -> Query<'_> {
+pub(super) fn find_and_lock(localpart: &Localpart) -> Query<'_> {
     Query::new(select_account!(" for update")).with(localpart.as_str())
 }
 

@@ -51,6 +51,7 @@ pub(super) fn log_out_others<'a>(localpart: &'a Localpart, kept: &'a DeviceId) -
          where d.localpart = gone.localpart and d.device_id = gone.device_id",
         "delete from access_tokens where localpart = $1 and device_id <> $2",
         "delete from refresh_tokens where localpart = $1 and device_id <> $2",
+        "delete from openid_tokens where localpart = $1 and device_id is distinct from $2",
     ]
     .map(|delete| Query::new(delete).with(localpart.as_str()).with(kept.as_str()))
     .into()
@@ -64,15 +65,17 @@ pub(super) fn log_out_all(localpart: &Localpart) -> Vec<Query<'_>> {
          where d.localpart = gone.localpart and d.device_id = gone.device_id",
         "delete from access_tokens where localpart = $1",
         "delete from refresh_tokens where localpart = $1",
+        "delete from openid_tokens where localpart = $1",
     ]
     .map(|delete| Query::new(delete).with(localpart.as_str()))
     .into()
 }
 
-fn delete_tokens<'a>(localpart: &'a Localpart, device_id: &'a DeviceId) -> [Query<'a>; 2] {
+fn delete_tokens<'a>(localpart: &'a Localpart, device_id: &'a DeviceId) -> [Query<'a>; 3] {
     [
         "delete from access_tokens where localpart = $1 and device_id = $2",
         "delete from refresh_tokens where localpart = $1 and device_id = $2",
+        "delete from openid_tokens where localpart = $1 and device_id = $2",
     ]
     .map(|delete| Query::new(delete).with(localpart.as_str()).with(device_id.as_str()))
 }

@@ -14,7 +14,7 @@ use super::{
     rows::{Columns, list},
     sessions,
     suppressions::list_suppressed,
-    threepids::{list_owners, read_owner},
+    threepids::{list_owners, read_owners_name},
 };
 
 /// The drafts to addresses that are on the account now and whose owners want messages.
@@ -33,7 +33,7 @@ impl<'a> Wanted<'a> {
             drafts.iter().map(|draft| draft.address_hash.as_bytes().as_slice()).collect();
         let [owners, suppressed] =
             tx.run([list_owners(addresses.clone()), list_suppressed(addresses)]).await?;
-        let on_account: BTreeSet<AddressHash> = list(&owners.rows, read_owner)?
+        let on_account: BTreeSet<AddressHash> = list(&owners.rows, read_owners_name)?
             .into_iter()
             .filter(|(_, owner)| owner == localpart)
             .map(|(address, _)| address)

@@ -1,7 +1,7 @@
 //! Tokens that prove a user to another service.
 
 use async_trait::async_trait;
-use countersign_core::{Localpart, OpenIdTokenHash, Timestamp};
+use countersign_core::{DeviceId, Localpart, OpenIdTokenHash, Timestamp};
 
 use super::{
     PostgresStorage,
@@ -16,15 +16,20 @@ impl OpenIdStore for PostgresStorage {
         &self,
         token: OpenIdTokenHash,
         localpart: &Localpart,
+        device_id: &DeviceId,
         expires_at: Timestamp,
-    ) -> Result<(), StorageError> {
-        let insert =
-            Query::new("insert into openid_tokens (token_hash, localpart, expires_at) values ($1, $2, $3)")
-                .with(token.as_bytes().as_slice())
-                .with(localpart.as_str())
-                .with(expires_at.as_millis());
+    ) -> Result<bool, StorageError> {
+        // Whoever logs the device out waits for this, and finds the token then.
+        let insert = Query::new(
+            "insert into openid_tokens (token_hash, localpart, device_id, expires_at)
+             select $1, localpart, device_id, $4 from devices where localpart = $2 and device_id = $3 for share",
+        )
+        .with(token.as_bytes().as_slice())
+        .with(localpart.as_str())
+        .with(device_id.as_str())
+        .with(expires_at.as_millis());
         let [inserted] = self.connect().await?.run([insert]).await?;
-        Ok(inserted.must_change("openid_tokens", 1)?)
+        Ok(inserted.changed() == 1)
     }
 
     async fn find_openid_owner(

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_core::{
-    AccountHome, AccountThreepid, AddDecision, AddRefusal, AddThreepid, AddressHash, Localpart, Medium,
-    MessageKind, NoticeDraft, Sealed, Timestamp, ValidationSession,
+    AccountThreepid, AddDecision, AddRefusal, AddState, AddThreepid, AddressHash, Localpart, Medium,
+    MessageKind, NoticeDraft, Sealed, ThreepidOwner, Timestamp, ValidationSession,
 };
 use tokio_postgres::Row;
 
 use super::{
-    PostgresStorage, accounts,
+    PostgresStorage,
+    authorization::{self, Lock},
     connection::Transaction,
     failure::Outcome,
     notices,
     parameter::Query,
     rows::{Columns, first, list},
-    sessions,
+    sessions, uia,
 };
 use crate::{AddedThreepid, StorageError, ThreepidStore, accounts::parse_localpart};
 
@@ -63,7 +64,7 @@ impl ThreepidStore for PostgresStorage {
         self.write(move |tx| delete_threepid(tx, Arc::clone(&deletion), now)).await
     }
 
-    async fn find_threepid_owner(&self, address: AddressHash) -> Result<Option<Localpart>, StorageError> {
+    async fn find_threepid_owner(&self, address: AddressHash) -> Result<Option<ThreepidOwner>, StorageError> {
         let [found] = self.connect().await?.run([list_owners(vec![address.as_bytes()])]).await?;
         Ok(first(&found.rows, |row| Ok(read_owner(row)?.1))?)
     }
@@ -71,21 +72,29 @@ impl ThreepidStore for PostgresStorage {
 
 /// The accounts that have one of the addresses.
 pub(super) fn list_owners(addresses: Vec<&[u8]>) -> Query<'_> {
-    Query::new("select address_hash, localpart from account_threepids where address_hash = any($1)")
+    Query::new("select address_hash, localpart, added_at from account_threepids where address_hash = any($1)")
         .with(addresses)
 }
 
 /// A row of [`list_owners`].
-pub(super) fn read_owner(row: &Row) -> Outcome<(AddressHash, Localpart)> {
+pub(super) fn read_owner(row: &Row) -> Outcome<(AddressHash, ThreepidOwner)> {
     let mut columns = Columns::of("account_threepids", row);
     let address = AddressHash::from_bytes(columns.bytes("address_hash")?);
-    Ok((address, columns.parse("localpart", parse_localpart)?))
+    let localpart = columns.parse("localpart", parse_localpart)?;
+    Ok((address, ThreepidOwner { localpart, added_at: columns.timestamp("added_at")? }))
+}
+
+/// A row of [`list_owners`], where it does not matter since when.
+pub(super) fn read_owners_name(row: &Row) -> Outcome<(AddressHash, Localpart)> {
+    read_owner(row).map(|(address, owner)| (address, owner.localpart))
 }
 
 /// As [`list_owners`], of one address; keeps others from taking it away until the end of the transaction.
 pub(super) fn share_owner(address: &AddressHash) -> Query<'_> {
-    Query::new("select address_hash, localpart from account_threepids where address_hash = $1 for share")
-        .with(address.as_bytes().as_slice())
+    Query::new(
+        "select address_hash, localpart, added_at from account_threepids where address_hash = $1 for share",
+    )
+    .with(address.as_bytes().as_slice())
 }
 
 async fn add_threepid(
@@ -93,49 +102,48 @@ async fn add_threepid(
     add: Arc<AddThreepid>,
     now: Timestamp,
 ) -> Outcome<Result<AddedThreepid, AddRefusal>> {
-    let account = match add.account {
-        AccountHome::Here => {
-            let [found] = tx.run([accounts::find_and_share(&add.localpart)]).await?;
-            accounts::read_found(&found, &add.localpart)?
-        }
-        AccountHome::Elsewhere => None,
-    };
+    let (authorization, home) = (&add.authorization, add.account);
+    let grounds =
+        authorization::load_and_lock(&mut tx, authorization, &add.localpart, home, Lock::Share).await?;
     let [found] = tx.run([sessions::find_and_lock(&add.sid)]).await?;
     let session = sessions::read_found(&found)?;
+    let mut state = AddState { session, owner: None, grounds };
     loop {
-        let owner = match &session {
-            Some(session) => {
-                let [found] = tx.run([list_owners(vec![session.address_hash.as_bytes()])]).await?;
-                first(&found.rows, |row| Ok(read_owner(row)?.1))?
-            }
-            None => None,
-        };
-        let decision =
-            ValidationSession::add_threepid(session.as_ref(), owner.as_ref(), account.as_ref(), &add, now);
-        let (changed, added) = match decision {
+        if let Some(session) = &state.session {
+            let [found] = tx.run([list_owners(vec![session.address_hash.as_bytes()])]).await?;
+            state.owner = first(&found.rows, |row| Ok(read_owners_name(row)?.1))?;
+        }
+        let (sessions, uia_session, added) = match ValidationSession::add_threepid(&state, &add, now) {
             Err(refusal) => {
                 tx.roll_back().await?;
                 return Ok(Err(refusal));
             }
-            Ok(AddDecision::Add { threepid, session }) => {
+            Ok(AddDecision::Repeated) => {
+                tx.roll_back().await?;
+                return Ok(Ok(AddedThreepid { notified: Vec::new() }));
+            }
+            Ok(AddDecision::Add { threepid, sessions, uia_session }) => {
                 let [inserted] = tx.run([insert(&threepid)]).await?;
                 if inserted.changed() == 0 {
                     // Another transaction added the address meanwhile, and has committed since.
                     continue;
                 }
-                (Some(session), Some(threepid))
+                (sessions, uia_session, Some(threepid))
             }
-            Ok(AddDecision::AlreadyAdded(session)) => (session, None),
+            Ok(AddDecision::AlreadyAdded { sessions, uia_session }) => (sessions, uia_session, None),
+        };
+        let finished = uia_session.map(uia::Changed::to);
+        let saves = || {
+            let proofs = sessions.iter().map(|session| sessions::save(vec![session]));
+            proofs.chain(finished.as_ref().map(uia::Changed::save))
         };
         let Some(added) = added else {
-            tx.finish(changed.iter().map(|session| sessions::save(vec![session])).collect()).await?;
+            tx.finish(saves().collect()).await?;
             return Ok(Ok(AddedThreepid { notified: Vec::new() }));
         };
         let wanted = notices::Wanted::of(&mut tx, &add.localpart, &add.notices).await?;
         let notices = wanted.but(added.address_hash).notices(MessageKind::added(added.medium), now);
-        let mut queries: Vec<_> = changed.iter().map(|session| sessions::save(vec![session])).collect();
-        queries.extend(notices.queries());
-        tx.finish(queries).await?;
+        tx.finish(saves().chain(notices.queries()).collect()).await?;
         return Ok(Ok(AddedThreepid { notified: notices.media() }));
     }
 }

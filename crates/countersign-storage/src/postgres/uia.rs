@@ -9,7 +9,7 @@ use countersign_core::{
 };
 
 use super::{
-    PostgresStorage,
+    PostgresStorage, accounts,
     budgets::Wanted,
     connection::Transaction,
     failure::Outcome,
@@ -18,7 +18,7 @@ use super::{
     rows::{Columns, first},
 };
 use crate::{
-    StorageError, TokenReserved, UiaStore,
+    StageCompleted, StorageError, TokenReserved, UiaStore,
     accounts::parse_localpart,
     uia::{parse_stages, parse_terms, stage_names, terms_lines},
 };
@@ -45,7 +45,7 @@ impl UiaStore for PostgresStorage {
         id: UiaSessionHash,
         stage: Stage,
         proof: StageProof,
-    ) -> Result<Option<UiaSession>, StorageError> {
+    ) -> Result<StageCompleted, StorageError> {
         self.write(move |tx| complete_stage(tx, id, stage, proof.clone())).await
     }
 
@@ -95,14 +95,22 @@ async fn complete_stage(
     id: UiaSessionHash,
     stage: Stage,
     proof: StageProof,
-) -> Outcome<Option<UiaSession>> {
+) -> Outcome<StageCompleted> {
     let Some(session) = load_and_lock(&mut tx, id).await? else {
         tx.roll_back().await?;
-        return Ok(None);
+        return Ok(StageCompleted::SessionGone);
     };
+    if let StageProof::Password { localpart, compared } = &proof {
+        let [found] = tx.run([accounts::find_and_share(localpart)]).await?;
+        let account = accounts::read_found(&found, localpart)?;
+        if !account.is_some_and(|account| account.still_has(Some(compared))) {
+            tx.roll_back().await?;
+            return Ok(StageCompleted::PasswordChanged);
+        }
+    }
     let changed = Changed::to(session.complete(stage, &proof));
     tx.finish(vec![changed.save()]).await?[0].must_change("uia_sessions", 1)?;
-    Ok(Some(changed.session))
+    Ok(StageCompleted::Completed(changed.session))
 }
 
 async fn reserve(

@@ -46,6 +46,7 @@ pub(super) fn log_out_others(tx: &Connection, localpart: &Localpart, kept: &Devi
     for delete in [
         "delete from access_tokens where localpart = ?1 and device_id <> ?2",
         "delete from refresh_tokens where localpart = ?1 and device_id <> ?2",
+        "delete from openid_tokens where localpart = ?1 and device_id is not ?2",
         "delete from devices where localpart = ?1 and device_id <> ?2",
     ] {
         change(tx, delete, params![localpart.as_str(), kept.as_str()])?;
@@ -58,6 +59,7 @@ pub(super) fn log_out_all(tx: &Connection, localpart: &Localpart) -> Outcome<()>
     for delete in [
         "delete from access_tokens where localpart = ?1",
         "delete from refresh_tokens where localpart = ?1",
+        "delete from openid_tokens where localpart = ?1",
         "delete from devices where localpart = ?1",
     ] {
         change(tx, delete, [localpart.as_str()])?;
@@ -69,6 +71,7 @@ fn delete_tokens(tx: &Connection, localpart: &Localpart, device_id: &DeviceId) -
     for delete in [
         "delete from access_tokens where localpart = ?1 and device_id = ?2",
         "delete from refresh_tokens where localpart = ?1 and device_id = ?2",
+        "delete from openid_tokens where localpart = ?1 and device_id = ?2",
     ] {
         change(tx, delete, params![localpart.as_str(), device_id.as_str()])?;
     }

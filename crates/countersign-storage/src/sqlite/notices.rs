@@ -15,7 +15,7 @@ pub(super) fn enqueue(
 ) -> Outcome<Vec<Medium>> {
     let mut notified = Vec::new();
     for draft in drafts {
-        let owner = threepids::find_owner(tx, draft.address_hash)?;
+        let owner = threepids::find_owners_name(tx, draft.address_hash)?;
         if owner.as_ref() != Some(localpart) || suppressions::is_suppressed(tx, draft.address_hash)? {
             continue;
         }

@@ -1,12 +1,12 @@
 //! Tokens that prove a user to another service.
 
 use async_trait::async_trait;
-use countersign_core::{Localpart, OpenIdTokenHash, Timestamp};
+use countersign_core::{DeviceId, Localpart, OpenIdTokenHash, Timestamp};
 use rusqlite::params;
 
 use super::{
     SqliteStorage,
-    rows::{Columns, change_one, find},
+    rows::{Columns, change, find},
 };
 use crate::{OpenIdStore, StorageError, accounts::parse_localpart};
 
@@ -16,16 +16,18 @@ impl OpenIdStore for SqliteStorage {
         &self,
         token: OpenIdTokenHash,
         localpart: &Localpart,
+        device_id: &DeviceId,
         expires_at: Timestamp,
-    ) -> Result<(), StorageError> {
-        let localpart = localpart.clone();
+    ) -> Result<bool, StorageError> {
+        let (localpart, device_id) = (localpart.clone(), device_id.clone());
         self.write(move |tx| {
-            change_one(
+            let inserted = change(
                 tx,
-                "openid_tokens",
-                "insert into openid_tokens (token_hash, localpart, expires_at) values (?1, ?2, ?3)",
-                params![token.as_bytes(), localpart.as_str(), expires_at.as_millis()],
-            )
+                "insert into openid_tokens (token_hash, localpart, device_id, expires_at)
+                 select ?1, localpart, device_id, ?4 from devices where localpart = ?2 and device_id = ?3",
+                params![token.as_bytes(), localpart.as_str(), device_id.as_str(), expires_at.as_millis()],
+            )?;
+            Ok(inserted == 1)
         })
         .await
     }

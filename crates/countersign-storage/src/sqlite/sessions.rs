@@ -86,7 +86,7 @@ impl SessionStore for SqliteStorage {
 fn request_validation(tx: &Connection, request: &ValidationRequest, now: Timestamp) -> Outcome<Requested> {
     let state = RequestState {
         existing: load_latest(tx, request.key)?,
-        owner: threepids::find_owner(tx, request.address_hash)?,
+        owner: threepids::find_owners_name(tx, request.address_hash)?,
         suppressed: suppressions::is_suppressed(tx, request.address_hash)?,
         full_at: budgets::load(tx, &request.charges)?,
     };

@@ -2,17 +2,17 @@
 
 use async_trait::async_trait;
 use countersign_core::{
-    AccountHome, AccountThreepid, AddDecision, AddRefusal, AddThreepid, AddressHash, Localpart, Medium,
-    MessageKind, NoticeDraft, Sealed, Timestamp, ValidationSession,
+    AccountHome, AccountThreepid, AddDecision, AddRefusal, AddState, AddThreepid, AddressHash, Localpart,
+    Medium, MessageKind, NoticeDraft, Sealed, ThreepidOwner, Timestamp, ValidationSession,
 };
 use rusqlite::{Connection, params};
 
 use super::{
-    SqliteStorage, accounts,
+    SqliteStorage, accounts, authorization,
     failure::Outcome,
     notices,
     rows::{Columns, change_one, find, list},
-    sessions,
+    sessions, uia,
 };
 use crate::{AddedThreepid, StorageError, ThreepidStore, accounts::parse_localpart};
 
@@ -42,17 +42,27 @@ impl ThreepidStore for SqliteStorage {
         self.write(move |tx| delete_threepid(tx, &localpart, address, &notices, now)).await
     }
 
-    async fn find_threepid_owner(&self, address: AddressHash) -> Result<Option<Localpart>, StorageError> {
+    async fn find_threepid_owner(&self, address: AddressHash) -> Result<Option<ThreepidOwner>, StorageError> {
         self.read(move |tx| find_owner(tx, address)).await
     }
 }
 
-/// The account that has the address.
-pub(super) fn find_owner(tx: &Connection, address: AddressHash) -> Outcome<Option<Localpart>> {
-    let statement = tx.prepare_cached("select localpart from account_threepids where address_hash = ?1")?;
+/// The account that has the address, and since when.
+pub(super) fn find_owner(tx: &Connection, address: AddressHash) -> Outcome<Option<ThreepidOwner>> {
+    let statement =
+        tx.prepare_cached("select localpart, added_at from account_threepids where address_hash = ?1")?;
     find(statement, [address.as_bytes()], |row| {
-        Columns::of("account_threepids", row).parse("localpart", parse_localpart)
+        let mut columns = Columns::of("account_threepids", row);
+        Ok(ThreepidOwner {
+            localpart: columns.parse("localpart", parse_localpart)?,
+            added_at: columns.timestamp("added_at")?,
+        })
     })
+}
+
+/// The account that has the address.
+pub(super) fn find_owners_name(tx: &Connection, address: AddressHash) -> Outcome<Option<Localpart>> {
+    Ok(find_owner(tx, address)?.map(|owner| owner.localpart))
 }
 
 fn add_threepid(
@@ -66,26 +76,27 @@ fn add_threepid(
     };
     let session = sessions::load(tx, add.sid)?;
     let owner = match &session {
-        Some(session) => find_owner(tx, session.address_hash)?,
+        Some(session) => find_owners_name(tx, session.address_hash)?,
         None => None,
     };
-    let decision =
-        ValidationSession::add_threepid(session.as_ref(), owner.as_ref(), account.as_ref(), add, now);
-    let notified = match decision {
+    let grounds = authorization::load(tx, &add.authorization, &add.localpart, account)?;
+    let state = AddState { session, owner, grounds };
+    let (sessions, uia_session, notified) = match ValidationSession::add_threepid(&state, add, now) {
         Err(refusal) => return Ok(Err(refusal)),
-        Ok(AddDecision::Add { threepid, session }) => {
+        Ok(AddDecision::Add { threepid, sessions, uia_session }) => {
             // Before the new address is there, which needs no notice.
             let kind = MessageKind::added(threepid.medium);
             let notified = notices::enqueue(tx, &add.localpart, &add.notices, kind, now)?;
             insert(tx, &threepid)?;
-            sessions::save(tx, &session)?;
-            notified
+            (sessions, uia_session, notified)
         }
-        Ok(AddDecision::AlreadyAdded(session)) => {
-            session.as_ref().map_or(Ok(()), |session| sessions::save(tx, session))?;
-            Vec::new()
-        }
+        Ok(AddDecision::AlreadyAdded { sessions, uia_session }) => (sessions, uia_session, Vec::new()),
+        Ok(AddDecision::Repeated) => return Ok(Ok(AddedThreepid { notified: Vec::new() })),
     };
+    for session in &sessions {
+        sessions::save(tx, session)?;
+    }
+    uia_session.as_ref().map_or(Ok(()), |session| uia::save(tx, session))?;
     Ok(Ok(AddedThreepid { notified }))
 }
 
@@ -128,7 +139,8 @@ pub(super) fn insert(tx: &Connection, threepid: &AccountThreepid) -> Outcome<()>
     )
 }
 
-fn list_threepids(tx: &Connection, localpart: &Localpart) -> Outcome<Vec<AccountThreepid>> {
+/// The addresses of an account, in the order in which they came.
+pub(super) fn list_threepids(tx: &Connection, localpart: &Localpart) -> Outcome<Vec<AccountThreepid>> {
     let statement = tx.prepare_cached(
         "select medium, address_hash, sealed_address, validated_at, added_at
          from account_threepids where localpart = ?1 order by rowid",

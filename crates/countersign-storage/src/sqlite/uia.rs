@@ -8,13 +8,13 @@ use countersign_core::{
 use rusqlite::{Connection, params};
 
 use super::{
-    SqliteStorage, budgets,
+    SqliteStorage, accounts, budgets,
     failure::Outcome,
     registration_tokens,
     rows::{Columns, change, change_one, find},
 };
 use crate::{
-    StorageError, TokenReserved, UiaStore,
+    StageCompleted, StorageError, TokenReserved, UiaStore,
     accounts::parse_localpart,
     uia::{parse_stages, parse_terms, stage_names, terms_lines},
 };
@@ -39,14 +39,8 @@ impl UiaStore for SqliteStorage {
         id: UiaSessionHash,
         stage: Stage,
         proof: StageProof,
-    ) -> Result<Option<UiaSession>, StorageError> {
-        self.write(move |tx| {
-            let Some(session) = load(tx, id)? else { return Ok(None) };
-            let session = session.complete(stage, &proof);
-            save(tx, &session)?;
-            Ok(Some(session))
-        })
-        .await
+    ) -> Result<StageCompleted, StorageError> {
+        self.write(move |tx| complete_stage(tx, id, stage, &proof)).await
     }
 
     async fn reserve_registration_token(
@@ -75,6 +69,24 @@ fn open(
         insert(tx, session)?;
     }
     Ok(charged)
+}
+
+fn complete_stage(
+    tx: &Connection,
+    id: UiaSessionHash,
+    stage: Stage,
+    proof: &StageProof,
+) -> Outcome<StageCompleted> {
+    let Some(session) = load(tx, id)? else { return Ok(StageCompleted::SessionGone) };
+    if let StageProof::Password { localpart, compared } = proof {
+        let account = accounts::load(tx, localpart)?;
+        if !account.is_some_and(|account| account.still_has(Some(compared))) {
+            return Ok(StageCompleted::PasswordChanged);
+        }
+    }
+    let session = session.complete(stage, proof);
+    save(tx, &session)?;
+    Ok(StageCompleted::Completed(session))
 }
 
 fn reserve(

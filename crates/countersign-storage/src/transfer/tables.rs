@@ -131,7 +131,7 @@ pub(crate) const TABLES: &[Table] = &[
         name: "openid_tokens",
         from: "openid_tokens",
         order: "token_hash",
-        columns: &[blob("token_hash"), text("localpart"), integer("expires_at")],
+        columns: &[blob("token_hash"), text("localpart"), integer("expires_at"), text("device_id")],
         left_out: &[],
     },
     Table {

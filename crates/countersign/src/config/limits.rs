@@ -43,6 +43,8 @@ pub struct LimitsConfig {
     /// Authentications that one network begins in an hour without an access token: first rounds of registrations and of
     /// password resets.
     pub uia_sessions_per_network_per_hour: NonZeroU32,
+    /// Tokens with which one account proves itself to other services (OpenID) in an hour, from all its devices.
+    pub openid_tokens_per_account_per_hour: NonZeroU32,
     /// Requests of any kind from one network in a second, counted by each process for itself, in memory.
     pub shield_requests_per_second: NonZeroU32,
     /// How many of those may come at once.
@@ -68,6 +70,7 @@ impl Default for LimitsConfig {
             token_checks_per_network_per_minute: count(6),
             refreshes_per_network_per_minute: count(60),
             uia_sessions_per_network_per_hour: count(60),
+            openid_tokens_per_account_per_hour: count(60),
             shield_requests_per_second: count(50),
             shield_burst: count(200),
         }

@@ -83,6 +83,7 @@ pub(super) fn limits(config: &LimitsConfig) -> Limits {
         token_checks: rate(config.token_checks_per_network_per_minute, MINUTE),
         refreshes: rate(config.refreshes_per_network_per_minute, MINUTE),
         uia_sessions: rate(config.uia_sessions_per_network_per_hour, HOUR),
+        openid_tokens: rate(config.openid_tokens_per_account_per_hour, HOUR),
     }
 }
 

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use countersign_core::{MessageKind, Timestamp};
+use countersign_core::{Account, AccountHome, MessageKind, Timestamp};
 
-use super::{
-    super::{connection::Transaction, devices, failure::Outcome, notices, parameter::Query, uia},
-    find_and_lock, read_found,
+use super::super::{
+    authorization::{self, Lock},
+    connection::Transaction,
+    devices,
+    failure::Outcome,
+    notices,
+    parameter::Query,
+    sessions, uia,
 };
 use crate::{Deactivated, Deactivation};
 
@@ -16,6 +21,7 @@ pub(super) async fn deactivate(
     now: Timestamp,
 ) -> Outcome<Deactivated> {
     let localpart = &deactivation.localpart;
+    let authorization = &deactivation.authorization;
     let name = localpart.as_str();
     // First of all the authentication sessions, as everything does. Looks through the whole table, which is rare enough:
     // the session that made an account has no index by it.
@@ -24,17 +30,23 @@ pub(super) async fn deactivate(
          where localpart = $1 or registered = $1 or proven = $1 or id_hash = $2 order by id_hash for update",
     )
     .with(name)
-    .with(deactivation.uia_session.as_ref().map(|id| id.as_bytes().as_slice()));
-    let [_, found] = tx.run([lock_sessions, find_and_lock(localpart)]).await?;
-    if !read_found(&found, localpart)?.is_some_and(|account| account.is_live()) {
-        tx.roll_back().await?;
-        return Ok(Deactivated::Before);
-    }
-    let session = match deactivation.uia_session {
-        None => None,
-        Some(id) => uia::load_and_lock(&mut tx, id).await?,
+    .with(authorization.uia_session.as_ref().map(|id| id.as_bytes().as_slice()));
+    tx.run([lock_sessions]).await?;
+    let (here, lock) = (AccountHome::Here, Lock::Exclusive);
+    let grounds = authorization::load_and_lock(&mut tx, authorization, localpart, here, lock).await?;
+    let allowed = if grounds.account.as_ref().is_some_and(Account::is_live) {
+        authorization.check(&grounds, localpart, now).map_err(Deactivated::Lapsed)
+    } else {
+        Err(Deactivated::Before)
     };
-    let finished = session.map(|session| uia::Changed::to(session.finish_for(localpart, now)));
+    let proof = match allowed {
+        Ok(proof) => proof,
+        Err(refused) => {
+            tx.roll_back().await?;
+            return Ok(refused);
+        }
+    };
+    let finished = grounds.uia_session.map(|session| uia::Changed::to(session.finish_for(localpart, now)));
     let wanted = notices::Wanted::of(&mut tx, localpart, &deactivation.notices).await?;
     let notices = wanted.notices(MessageKind::Deactivated, now);
     let mut queries = vec![
@@ -43,16 +55,16 @@ pub(super) async fn deactivate(
             .with(now.as_millis()),
         Query::new("delete from account_threepids where localpart = $1").with(name),
     ];
+    queries.extend(proof.as_ref().map(|proof| sessions::save(vec![proof])));
     queries.extend(devices::log_out_all(localpart));
     queries.extend([
-        Query::new("delete from openid_tokens where localpart = $1").with(name),
         Query::new("delete from terms_acceptances where localpart = $1").with(name),
         Query::new(
             "delete from uia_sessions
              where (localpart = $1 or registered = $1 or proven = $1) and id_hash is distinct from $2",
         )
         .with(name)
-        .with(deactivation.uia_session.as_ref().map(|id| id.as_bytes().as_slice())),
+        .with(authorization.uia_session.as_ref().map(|id| id.as_bytes().as_slice())),
     ]);
     queries.extend(finished.as_ref().map(uia::Changed::save));
     queries.extend(notices.queries());

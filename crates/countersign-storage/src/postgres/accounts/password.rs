@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use countersign_core::{MessageKind, Timestamp, UiaSession, ValidationSession};
+use countersign_core::{Account, AccountHome, MessageKind, Timestamp, UiaSession, ValidationSession};
 
-use super::{
-    super::{
-        connection::Transaction, devices, failure::Outcome, notices, parameter::Query, rows::first, sessions,
-        threepids, uia,
-    },
-    find_and_lock, read_found,
+use super::super::{
+    authorization::{self, Lock},
+    connection::Transaction,
+    devices,
+    failure::Outcome,
+    notices,
+    parameter::Query,
+    sessions, uia,
 };
 use crate::{LogOut, PasswordChange, PasswordChanged};
 
@@ -61,36 +63,26 @@ async fn check(
     change: &PasswordChange,
     now: Timestamp,
 ) -> Outcome<Result<Allowed, PasswordChanged>> {
+    let (localpart, authorization) = (&change.localpart, &change.authorization);
     // All that are ended, in their order.
     let lock_sessions = Query::new(
         "select id_hash from uia_sessions
          where ((localpart = $1 or proven = $1) and finished_at is null) or id_hash = $2
          order by id_hash for update",
     )
-    .with(change.localpart.as_str())
-    .with(change.uia_session.as_ref().map(|id| id.as_bytes().as_slice()));
+    .with(localpart.as_str())
+    .with(authorization.uia_session.as_ref().map(|id| id.as_bytes().as_slice()));
     tx.run([lock_sessions]).await?;
-    let session = match change.uia_session {
-        None => None,
-        Some(id) => match uia::load_and_lock(tx, id).await? {
-            None => return Ok(Err(PasswordChanged::SessionGone)),
-            Some(session) if session.finished_at.is_some() => return Ok(Err(PasswordChanged::Repeated)),
-            session => session,
-        },
-    };
-    let localpart = &change.localpart;
-    let [found] = tx.run([find_and_lock(localpart)]).await?;
-    if !read_found(&found, localpart)?.is_some_and(|account| account.is_live()) {
+    let (here, lock) = (AccountHome::Here, Lock::Exclusive);
+    let grounds = authorization::load_and_lock(tx, authorization, localpart, here, lock).await?;
+    if grounds.uia_session.as_ref().is_some_and(|session| session.finished_at.is_some()) {
+        return Ok(Err(PasswordChanged::Repeated));
+    }
+    if !grounds.account.as_ref().is_some_and(Account::is_live) {
         return Ok(Err(PasswordChanged::NoAccount));
     }
-    let Some(sid) = &change.proof else { return Ok(Ok(Allowed { session, proof: None })) };
-    let [found] = tx.run([sessions::find_and_lock(sid)]).await?;
-    let Some(proof) = sessions::read_found(&found)? else { return Ok(Err(PasswordChanged::ProofGone)) };
-    // Nobody may take the address away until the password is set by its proof.
-    let [found] = tx.run([threepids::share_owner(&proof.address_hash)]).await?;
-    let owner = first(&found.rows, |row| Ok(threepids::read_owner(row)?.1))?;
-    Ok(match ValidationSession::reset_password(Some(&proof), owner.as_ref(), localpart, now) {
-        Ok(proof) => Ok(Allowed { session, proof: Some(proof) }),
-        Err(_) => Err(PasswordChanged::ProofGone),
+    Ok(match authorization.check(&grounds, localpart, now) {
+        Ok(proof) => Ok(Allowed { session: grounds.uia_session, proof }),
+        Err(lapsed) => Err(PasswordChanged::Lapsed(lapsed)),
     })
 }

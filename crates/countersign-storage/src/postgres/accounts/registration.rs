@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::{AccountThreepid, AddRefusal, Stage, Timestamp, UiaSession, ValidationSession};
+use countersign_core::{AccountThreepid, RegisterRefusal, Stage, Timestamp, UiaSession, ValidationSession};
 
 use super::super::{
     connection::Transaction, devices, failure::Outcome, parameter::Query, registration_tokens, rows::first,
@@ -97,7 +97,7 @@ async fn add_threepids(
             Some(session) => {
                 let addresses = vec![session.address_hash.as_bytes().as_slice()];
                 let [found] = tx.run([threepids::list_owners(addresses)]).await?;
-                first(&found.rows, |row| Ok(threepids::read_owner(row)?.1))?
+                first(&found.rows, |row| Ok(threepids::read_owners_name(row)?.1))?
             }
             None => None,
         };
@@ -105,8 +105,8 @@ async fn add_threepids(
         let (session, owner) = (session.as_ref(), owner.as_ref());
         match ValidationSession::register(session, owner, localpart, sealed_address, now) {
             Ok(proof) => proofs.push(proof),
-            Err(AddRefusal::AuthFailed) => return Ok(Err(Registered::ThreepidUnproven)),
-            Err(AddRefusal::InUse) => return Ok(Err(Registered::ThreepidInUse)),
+            Err(RegisterRefusal::Unproven) => return Ok(Err(Registered::ThreepidUnproven)),
+            Err(RegisterRefusal::InUse) => return Ok(Err(Registered::ThreepidInUse)),
         }
     }
     // Rows of one table by key, as everywhere.

@@ -24,7 +24,7 @@ use crate::postgres::{
     pool::Pool,
     rows::{Columns, list},
     suppressions::list_suppressed,
-    threepids::{list_owners, read_owner},
+    threepids::{list_owners, read_owners_name},
     wakeups::Announcer,
 };
 
@@ -98,7 +98,7 @@ fn find_repeats(jobs: &[Job], latest: &Reply, owners: &Reply) -> Outcome<Vec<Opt
             sessions.insert(session.key, session);
         }
     }
-    let owners: BTreeMap<_, _> = list(&owners.rows, read_owner)?.into_iter().collect();
+    let owners: BTreeMap<_, _> = list(&owners.rows, read_owners_name)?.into_iter().collect();
     let repeat = |(request, now): &Job| {
         let existing = sessions.get(&request.key).cloned()?;
         let owner = owners.get(&request.address_hash).cloned();
@@ -174,7 +174,7 @@ async fn lock_and_load(tx: &mut Transaction, jobs: &[&Job]) -> Outcome<(Keys, Fo
         keys.named.insert(read_key(&mut columns)?, SessionId::from_bytes(columns.bytes("sid")?));
     }
     let addresses = Addresses {
-        owners: list(&owners.rows, read_owner)?.into_iter().collect(),
+        owners: list(&owners.rows, read_owners_name)?.into_iter().collect(),
         suppressed: list(&suppressed.rows, |row| {
             let bytes = Columns::of("suppressions", row).bytes("address_hash")?;
             Ok(countersign_core::AddressHash::from_bytes(bytes))

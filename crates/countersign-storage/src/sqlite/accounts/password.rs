@@ -1,14 +1,14 @@
 //! An account gets a new password.
 
-use countersign_core::{MessageKind, SessionId, Timestamp, ValidationSession};
+use countersign_core::{Account, MessageKind, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::super::{
-    devices,
+    authorization, devices,
     failure::Outcome,
     notices,
     rows::{change as change_rows, change_one},
-    sessions, threepids, uia,
+    sessions, uia,
 };
 use crate::{LogOut, PasswordChange, PasswordChanged};
 
@@ -18,24 +18,18 @@ pub(super) fn change_password(
     change: &PasswordChange,
     now: Timestamp,
 ) -> Outcome<PasswordChanged> {
-    let session = match change.uia_session {
-        None => None,
-        Some(id) => match uia::load(tx, id)? {
-            None => return Ok(PasswordChanged::SessionGone),
-            Some(session) if session.finished_at.is_some() => return Ok(PasswordChanged::Repeated),
-            session => session,
-        },
-    };
-    let localpart = &change.localpart;
-    if !super::load(tx, localpart)?.is_some_and(|account| account.is_live()) {
+    let (localpart, authorization) = (&change.localpart, &change.authorization);
+    let account = super::load(tx, localpart)?;
+    let grounds = authorization::load(tx, authorization, localpart, account)?;
+    if grounds.uia_session.as_ref().is_some_and(|session| session.finished_at.is_some()) {
+        return Ok(PasswordChanged::Repeated);
+    }
+    if !grounds.account.as_ref().is_some_and(Account::is_live) {
         return Ok(PasswordChanged::NoAccount);
     }
-    let proof = match change.proof {
-        None => None,
-        Some(sid) => match consume(tx, sid, change, now)? {
-            None => return Ok(PasswordChanged::ProofGone),
-            proof => proof,
-        },
+    let proof = match authorization.check(&grounds, localpart, now) {
+        Ok(proof) => proof,
+        Err(lapsed) => return Ok(PasswordChanged::Lapsed(lapsed)),
     };
     change_one(
         tx,
@@ -49,7 +43,7 @@ pub(super) fn change_password(
         LogOut::AllBut(device_id) => devices::log_out_others(tx, localpart, device_id)?,
         LogOut::Everybody => devices::log_out_all(tx, localpart)?,
     }
-    session.as_ref().map_or(Ok(()), |session| uia::save(tx, &session.finish_for(localpart, now)))?;
+    grounds.uia_session.map_or(Ok(()), |session| uia::save(tx, &session.finish_for(localpart, now)))?;
     change_rows(
         tx,
         "delete from uia_sessions where (localpart = ?1 or proven = ?1) and finished_at is null",
@@ -57,15 +51,4 @@ pub(super) fn change_password(
     )?;
     let notified = notices::enqueue(tx, localpart, &change.notices, MessageKind::PasswordChanged, now)?;
     Ok(PasswordChanged::Changed { notified })
-}
-
-fn consume(
-    tx: &Connection,
-    sid: SessionId,
-    change: &PasswordChange,
-    now: Timestamp,
-) -> Outcome<Option<ValidationSession>> {
-    let Some(session) = sessions::load(tx, sid)? else { return Ok(None) };
-    let owner = threepids::find_owner(tx, session.address_hash)?;
-    Ok(ValidationSession::reset_password(Some(&session), owner.as_ref(), &change.localpart, now).ok())
 }

@@ -1,7 +1,7 @@
 //! An account is made.
 
 use countersign_core::{
-    AccountThreepid, AddRefusal, Localpart, RegistrationTokenHash, Stage, Timestamp, UiaSession,
+    AccountThreepid, Localpart, RegisterRefusal, RegistrationTokenHash, Stage, Timestamp, UiaSession,
     ValidationSession,
 };
 use rusqlite::{Connection, params};
@@ -35,8 +35,8 @@ pub(super) fn register(tx: &Connection, registration: &Registration, now: Timest
     for threepid in &registration.threepids {
         match prove(tx, threepid, &account.localpart, now)? {
             Ok(proof) => proofs.push(proof),
-            Err(AddRefusal::AuthFailed) => return Ok(Registered::ThreepidUnproven),
-            Err(AddRefusal::InUse) => return Ok(Registered::ThreepidInUse),
+            Err(RegisterRefusal::Unproven) => return Ok(Registered::ThreepidUnproven),
+            Err(RegisterRefusal::InUse) => return Ok(Registered::ThreepidInUse),
         }
     }
     let token: Option<RegistrationTokenHash> =
@@ -73,10 +73,10 @@ fn prove(
     threepid: &RegisteredThreepid,
     localpart: &Localpart,
     now: Timestamp,
-) -> Outcome<Result<(AccountThreepid, ValidationSession), AddRefusal>> {
+) -> Outcome<Result<(AccountThreepid, ValidationSession), RegisterRefusal>> {
     let session = sessions::load(tx, threepid.sid)?;
     let owner = match &session {
-        Some(session) => threepids::find_owner(tx, session.address_hash)?,
+        Some(session) => threepids::find_owners_name(tx, session.address_hash)?,
         None => None,
     };
     let (session, sealed_address) = (session.as_ref(), &threepid.sealed_address);

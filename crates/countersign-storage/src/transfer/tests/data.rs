@@ -94,11 +94,7 @@ impl Installation {
             )
         };
         storage.open_uia_session(uia.clone(), Vec::new(), NOW).await.unwrap().unwrap();
-        let uia = storage
-            .complete_uia_stage(uia.id_hash, Stage::Password, StageProof::Nothing)
-            .await
-            .unwrap()
-            .unwrap();
+        let uia = complete(storage, "b", Stage::Password, StageProof::Nothing).await;
         make_what_the_client_api_keeps(storage, open_sid).await;
         let finished = vec![suppressed.message_id, proven.message_id, held.message_id];
         let held = held.message_id;
@@ -205,7 +201,8 @@ async fn make_what_the_client_api_keeps(storage: &dyn Storage, sid: SessionId) {
         assert!(storage.add_registration_token(registration_token(text, Some(3))).await.unwrap());
     }
     let token = keyring().openid_token_hash("open");
-    storage.add_openid_token(token, &localpart("alice"), NOW.after(HOUR)).await.unwrap();
+    let phone = device_id("PHONE");
+    assert!(storage.add_openid_token(token, &localpart("dora"), &phone, NOW.after(HOUR)).await.unwrap());
     let remote = Sealed::from_bytes(b"remote".to_vec());
     storage.keep_delegation(sid, remote, NOW.after(DAY)).await.unwrap();
 }

@@ -25,7 +25,7 @@ pub(in crate::http) async fn request_openid_token(
     if user_id != accounts.user_id(&caller.localpart).to_string() {
         return Err(ClientError::forbidden("This is another user's id"));
     }
-    let issued = openids.issue(&caller.localpart).await?;
+    let issued = openids.issue(&caller).await?;
     Ok(Json(OpenIdTokenResponse {
         access_token: issued.token.to_string(),
         token_type: BEARER.to_owned(),

@@ -53,7 +53,7 @@ pub(in crate::http) async fn post_3pids(
     ClientError::unless_offered(state.settings(), Offer::ThreepidChanges)?;
     let creds = AddThreepidDirectlyRequest::from_object(body)?.three_pid_creds;
     let (sid, client_secret) = (SessionId::parse(&creds.sid), ClientSecret::parse(&creds.client_secret)?);
-    let added = threepids.add(&caller.localpart, sid, &client_secret, &context).await;
+    let added = threepids.add_directly(&caller.localpart, sid, &client_secret, &context).await;
     added.map_err(ClientError::of_direct_add)?;
     Ok(Json(Empty {}))
 }
@@ -77,8 +77,8 @@ pub(in crate::http) async fn add_3pid(
     let (sid, client_secret) = (SessionId::parse(sid), ClientSecret::parse(client_secret)?);
     let target = Some(threepids.uia_target(sid.as_ref(), &client_secret));
     let wish = UiaWish { target, new_password: None, network: context.network };
-    uia::authenticate(&state, run, wish).await?;
-    threepids.add(&caller.localpart, sid, &client_secret, &context).await?;
+    let proof = uia::authenticate(&state, run, wish).await?;
+    threepids.add(&caller.localpart, sid, &client_secret, &proof, &context).await?;
     Ok(Json(Empty {}))
 }
 

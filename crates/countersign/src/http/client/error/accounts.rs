@@ -4,7 +4,8 @@ use axum::http::StatusCode;
 use countersign_api::error::ErrorCode;
 use countersign_core::WeakPassword;
 use countersign_service::{
-    AccountsError, ChangePasswordError, DeactivateError, InvalidDevice, RefreshError, RegisterError,
+    AccountsError, ChangePasswordError, DeactivateError, InvalidDevice, OpenIdError, RefreshError,
+    RegisterError,
 };
 
 use super::ClientError;
@@ -88,6 +89,17 @@ impl From<RefreshError> for ClientError {
     }
 }
 
+impl From<OpenIdError> for ClientError {
+    fn from(error: OpenIdError) -> Self {
+        use OpenIdError as E;
+        match error {
+            E::LoggedOut => Self::unknown_token(),
+            E::Limited(retry_after) => Self(ErrorAnswer::limited(retry_after)),
+            E::Storage(cause) => cause.into(),
+        }
+    }
+}
+
 impl From<ChangePasswordError> for ClientError {
     fn from(error: ChangePasswordError) -> Self {
         use ChangePasswordError as E;
@@ -99,11 +111,7 @@ impl From<ChangePasswordError> for ClientError {
                 ErrorCode::ThreepidNotFound,
                 "This address is on no account any more",
             ),
-            E::Unproven => Self::new(
-                StatusCode::BAD_REQUEST,
-                ErrorCode::ThreepidAuthFailed,
-                "The address of the authentication is not proven any more",
-            ),
+            E::Lapsed(lapsed) => lapsed.into(),
             E::Session(mismatch) => mismatch.into(),
             E::Limited(retry_after) => Self(ErrorAnswer::limited(retry_after)),
             E::Notices(cause) => cause.into(),
@@ -116,6 +124,7 @@ impl From<DeactivateError> for ClientError {
     fn from(error: DeactivateError) -> Self {
         use DeactivateError as E;
         match error {
+            E::Lapsed(lapsed) => lapsed.into(),
             E::Notices(cause) => cause.into(),
             E::Storage(cause) => cause.into(),
         }

@@ -119,6 +119,7 @@ impl From<AddThreepidError> for ClientError {
                 ErrorCode::ThreepidInUse,
                 "This address is on another account",
             ),
+            E::Lapsed(lapsed) => lapsed.into(),
             E::Unreachable(_) => Self(ErrorAnswer::bad_gateway(&error)),
             E::Sealed(_) => Self(ErrorAnswer::internal(&error)),
             E::Notices(cause) => cause.into(),
@@ -137,6 +138,7 @@ impl ClientError {
                 "The session is unknown, expired, or its address was not validated",
             ),
             error @ (AddThreepidError::InUse
+            | AddThreepidError::Lapsed(_)
             | AddThreepidError::Sealed(_)
             | AddThreepidError::Unreachable(_)
             | AddThreepidError::Notices(_)

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use countersign_api::error::ErrorCode;
-use countersign_core::UiaMismatch;
+use countersign_core::{Lapsed, UiaMismatch};
 use countersign_service::UiaError;
 
 use super::ClientError;
@@ -15,6 +15,22 @@ impl From<UiaMismatch> for ClientError {
             UiaMismatch::Foreign => {
                 Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, mismatch.to_string())
             }
+        }
+    }
+}
+
+impl From<Lapsed> for ClientError {
+    /// What allowed a request was good when it was looked at, and was gone a moment later.
+    fn from(lapsed: Lapsed) -> Self {
+        match lapsed {
+            // The client begins anew, and is told then what is asked for by now.
+            Lapsed::Session | Lapsed::AccessToken => UiaMismatch::Unknown.into(),
+            Lapsed::Password => Self::forbidden("Wrong username or password"),
+            Lapsed::Proof => Self::new(
+                StatusCode::BAD_REQUEST,
+                ErrorCode::ThreepidAuthFailed,
+                "The address of the authentication is not proven any more",
+            ),
         }
     }
 }
