@@ -24,6 +24,7 @@ mod openid;
 mod packaging;
 mod password;
 mod password_limits;
+mod passwordless;
 mod postgres_failures;
 mod privacy;
 mod process;

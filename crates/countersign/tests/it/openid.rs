@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use countersign_api::{client::account::WHOAMI, federation::openid::USERINFO};
+use countersign_api::{
+    client::{account::WHOAMI, login::LOGIN, logout::LOGOUT_ALL, password::PASSWORD as CHANGE_PASSWORD},
+    federation::openid::USERINFO,
+};
 use serde_json::json;
 
 use crate::{
-    support::{TestNode, TestUser},
+    steps::{creds_auth, password_auth},
+    support::{PASSWORD, TestNode, TestUser},
     wire::{Answer, Call},
 };
 
@@ -56,6 +60,91 @@ async fn a_token_lives_an_hour() {
     userinfo(&node, &token).await.ok();
     node.advance(Duration::from_millis(1));
     userinfo(&node, &token).await.expect_error(401, "M_UNKNOWN_TOKEN");
+}
+
+/// Logs Alice in on another device; answers her there.
+async fn on_another_device(node: &TestNode, alice: &TestUser, device_id: &str) -> TestUser {
+    let body =
+        json!({"type": "m.login.password", "user": "alice", "password": PASSWORD, "device_id": device_id});
+    let access_token = node.post(LOGIN, &body).send().await.ok_string("access_token");
+    let client = node.client.with_access_token(&access_token);
+    TestUser { user_id: alice.user_id.clone(), client, access_token }
+}
+
+async fn issue(node: &TestNode, user: &TestUser) -> String {
+    request(node, user, &user.user_id).send().await.ok_string("access_token")
+}
+
+/// Whether each of the tokens still proves its user.
+async fn prove<const N: usize>(node: &TestNode, tokens: [&str; N]) -> [bool; N] {
+    let mut proven = [false; N];
+    for (proven, token) in proven.iter_mut().zip(tokens) {
+        *proven = userinfo(node, token).await.status == 200;
+    }
+    proven
+}
+
+#[tokio::test]
+async fn a_token_ends_with_the_device_that_asked_for_it() {
+    let node = TestNode::start_without_limits().await;
+    let (alice, bob) = (node.register("alice").await, node.register("bob").await);
+    let phone = on_another_device(&node, &alice, "PHONE").await;
+    let tokens = [issue(&node, &alice).await, issue(&node, &phone).await, issue(&node, &bob).await];
+    let tokens = tokens.each_ref().map(String::as_str);
+    assert_eq!(prove(&node, tokens).await, [true, true, true]);
+    alice.client.logout().await.unwrap();
+    assert_eq!(prove(&node, tokens).await, [false, true, true]);
+    // A new login on the device ends what it had.
+    let phone = on_another_device(&node, &alice, "PHONE").await;
+    assert_eq!(prove(&node, tokens).await, [false, false, true]);
+    let again = issue(&node, &phone).await;
+    node.post(LOGOUT_ALL, &json!({})).token(&phone.access_token).send().await.ok();
+    assert_eq!(prove(&node, [&again, tokens[2]]).await, [false, true]);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_tokens_of_the_devices_that_it_logs_out() {
+    let node = TestNode::start_without_limits().await;
+    let alice = node.register("alice").await;
+    node.give_email(&alice, "alice@example.org").await;
+    let phone = on_another_device(&node, &alice, "PHONE").await;
+    let tokens = [issue(&node, &alice).await, issue(&node, &phone).await];
+    let tokens = tokens.each_ref().map(String::as_str);
+    let change = |logs_out: bool| {
+        let auth = password_auth(&alice, PASSWORD);
+        let body = json!({"new_password": PASSWORD, "logout_devices": logs_out, "auth": auth});
+        node.post(CHANGE_PASSWORD, &body).token(&alice.access_token)
+    };
+    change(false).send().await.ok();
+    assert_eq!(prove(&node, tokens).await, [true, true]);
+    change(true).send().await.ok();
+    assert_eq!(prove(&node, tokens).await, [true, false]);
+    let sid = node.prove_email_to_reset("alice@example.org").await;
+    let auth = creds_auth(&json!(null), "m.login.email.identity", &sid);
+    node.post(CHANGE_PASSWORD, &json!({"new_password": PASSWORD, "auth": auth})).send().await.ok();
+    assert_eq!(prove(&node, tokens).await, [false, false]);
+    node.until_outbox_is_empty().await;
+}
+
+#[tokio::test]
+async fn an_account_gets_only_so_many_tokens() {
+    let node = TestNode::start_with(|config| {
+        config.limits.openid_tokens_per_account_per_hour = std::num::NonZeroU32::new(2).unwrap();
+    })
+    .await;
+    let (alice, bob) = (node.register("alice").await, node.register("bob").await);
+    let phone = on_another_device(&node, &alice, "PHONE").await;
+    issue(&node, &alice).await;
+    issue(&node, &phone).await;
+    for user in [&alice, &phone] {
+        request(&node, user, &alice.user_id).send().await.expect_error(429, "M_LIMIT_EXCEEDED");
+    }
+    // Another user's id costs nobody anything, and others go on.
+    request(&node, &bob, &alice.user_id).send().await.expect_error(403, "M_FORBIDDEN");
+    issue(&node, &bob).await;
+    assert_eq!(node.count("openid_tokens"), 3);
+    node.advance(Duration::from_secs(30 * 60));
+    issue(&node, &alice).await;
 }
 
 #[tokio::test]

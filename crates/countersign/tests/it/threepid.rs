@@ -104,6 +104,31 @@ async fn a_wrong_password_is_forbidden_with_the_flows_and_may_be_corrected() {
 }
 
 #[tokio::test]
+async fn an_address_on_no_account_is_answered_like_a_wrong_password() {
+    let node = TestNode::start_without_limits().await;
+    let alice = node.register("alice").await;
+    node.give_email(&alice, "alice@example.org").await;
+    let sid = node.validate_email("monkeys", "second@example.org").await;
+    let email = |address: &str| json!({"type": "m.id.thirdparty", "medium": "email", "address": address});
+    let phone = json!({"type": "m.id.phone", "country": "GB", "phone": "07700900009"});
+    let refusal = async |identifier: Value, password: &str| {
+        let auth = json!({"type": "m.login.password", "identifier": identifier, "password": password});
+        let body = json!({"sid": sid, "client_secret": "monkeys", "auth": auth});
+        let refused = add_body(&node, &alice, &body).send().await;
+        refused.expect_error(401, "M_FORBIDDEN");
+        let mut refused = refused.json();
+        assert!(refused["session"].take().is_string());
+        refused
+    };
+    let wrong_password = refusal(email("alice@example.org"), "wrong").await;
+    assert_eq!(wrong_password["flows"], json!([{"stages": ["m.login.password"]}]));
+    for unknown in [email("nobody@example.org"), email("no address"), phone] {
+        assert_eq!(refusal(unknown, PASSWORD).await, wrong_password);
+    }
+    assert_eq!(node.addresses_of(&alice).await, ["email alice@example.org"]);
+}
+
+#[tokio::test]
 async fn a_password_stage_that_lacks_something_may_be_completed() {
     let node = TestNode::start().await;
     let alice = node.register("alice").await;

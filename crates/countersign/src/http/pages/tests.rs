@@ -148,6 +148,19 @@ async fn a_person_is_sent_on_to_a_listed_host() {
 }
 
 #[tokio::test]
+async fn a_next_link_gets_no_sid_where_the_operator_wants_none() {
+    let node = DevNode::open(|config| {
+        config.validation.next_link_hosts = vec!["app.example.org".to_owned()];
+        config.validation.append_sid = false;
+    })
+    .await;
+    let link = node.link(CONFIRM, Some("https://app.example.org/done?x=1")).await;
+    let sent_on = node.post(CONFIRM, &link).await;
+    sent_on.is_page(StatusCode::SEE_OTHER, "Address confirmed");
+    assert_eq!(sent_on.headers["location"], "https://app.example.org/done?x=1");
+}
+
+#[tokio::test]
 async fn any_other_host_is_shown_and_clicked() {
     let node = DevNode::open(|_| {}).await;
     let link = node.link(CONFIRM, Some("https://app.example.org/welcome")).await;

@@ -1,6 +1,9 @@
 //! Who forgot the password proves an address of the account.
 
+use std::time::Duration;
+
 use countersign_api::client::{
+    login::LOGIN,
     request_token::{PASSWORD_EMAIL, PASSWORD_MSISDN},
     threepid::DELETE,
 };
@@ -151,6 +154,83 @@ async fn the_accounts_own_name_is_no_new_password() {
     let body = json!({"new_password": "Alice.in.Wonderland", "auth": auth});
     change(&node, &body).send().await.expect_error(400, "M_WEAK_PASSWORD");
     poll(&node, &json!(null), &sid).send().await.ok();
+    node.until_outbox_is_empty().await;
+}
+
+#[tokio::test]
+async fn the_accounts_own_name_is_no_new_password_in_two_rounds_either() {
+    let node = TestNode::start_without_limits().await;
+    let alice = node.register("alice.in.wonderland").await;
+    node.give_email(&alice, "alice@example.org").await;
+    let sid = node.prove_email_to_reset("alice@example.org").await;
+    // The first round does not know yet whose password it is, and the later ones leave it out.
+    let reset = async |password: &str| {
+        let asked = change(&node, &json!({ "new_password": password })).send().await;
+        let auth = creds_auth(&asked.json()["session"], "m.login.email.identity", &sid);
+        change(&node, &json!({ "auth": auth })).send().await
+    };
+    for name in ["alice.in.wonderland", "Alice.In.Wonderland", "ALICE.IN.WONDERLAND"] {
+        reset(name).await.expect_error(400, "M_WEAK_PASSWORD");
+    }
+    reset("bob.in.wonderland").await.ok();
+    node.until_outbox_is_empty().await;
+}
+
+#[tokio::test]
+async fn an_address_that_moved_resets_nothing_of_the_account_that_got_it() {
+    let (node, alice) = start().await;
+    let bob = node.register("bob").await;
+    let by_who_had_it = node.prove_email_to_reset("alice@example.org").await;
+    let body = json!({"medium": "email", "address": "alice@example.org"});
+    node.post(DELETE, &body).token(&alice.access_token).send().await.ok();
+    node.let_pass(Duration::from_secs(60)).await;
+    node.give_email(&bob, "alice@example.org").await;
+
+    let refused = poll(&node, &json!(null), &by_who_had_it).send().await;
+    refused.expect_error(400, "M_THREEPID_AUTH_FAILED");
+    let auth = creds_auth(&json!(null), "m.login.email.identity", &by_who_had_it);
+    let with_token = json!({"new_password": NEW, "auth": auth});
+    let refused = change(&node, &with_token).token(&bob.access_token).send().await;
+    assert_eq!(refused.stage_errcode().as_deref(), Some("M_UNAUTHORIZED"));
+    for name in ["alice", "bob"] {
+        let body = json!({"type": "m.login.password", "user": name, "password": PASSWORD});
+        node.post(LOGIN, &body).send().await.ok();
+    }
+    // Who has it now resets the own password, and nobody else's.
+    let by_bob = json!({"client_secret": "bobs", "email": "alice@example.org", "send_attempt": 1});
+    let sid = node.post(PASSWORD_EMAIL, &by_bob).send().await.ok_string("sid");
+    node.press_newest_link().await;
+    let creds = json!({"sid": sid, "client_secret": "bobs"});
+    let auth = json!({"type": "m.login.email.identity", "threepid_creds": creds});
+    change(&node, &json!({"new_password": NEW, "auth": auth})).send().await.ok();
+    let body = json!({"type": "m.login.password", "user": "bob", "password": NEW});
+    node.post(LOGIN, &body).send().await.ok();
+    log_in(&node, PASSWORD).send().await.ok();
+    node.until_outbox_is_empty().await;
+}
+
+#[tokio::test]
+async fn no_change_by_the_old_password_comes_after_a_reset() {
+    let (node, alice) = start().await;
+    for round in 0..4 {
+        let old = if round == 0 { PASSWORD.to_owned() } else { format!("the password of round {round}") };
+        let new = format!("the password of round {}", round + 1);
+        let token = log_in(&node, &old).send().await.ok_string("access_token");
+        node.until_outbox_is_empty().await;
+        node.advance(Duration::from_secs(1));
+        let body = json!({"client_secret": SECRET, "email": "alice@example.org", "send_attempt": round});
+        let sid = node.post(PASSWORD_EMAIL, &body).send().await.ok_string("sid");
+        node.press_newest_link().await;
+        let auth = creds_auth(&json!(null), "m.login.email.identity", &sid);
+        let reset = change(&node, &json!({"new_password": new, "auth": auth}));
+        // A thief's, at the same moment, without a session that the reset could end.
+        let theft = json!({"new_password": "stolen for good", "auth": password_auth(&alice, &old)});
+        let thefts = (0..5).map(|_| change(&node, &theft).token(&token));
+        let mut answers = send_all(thefts.chain([reset]).collect()).await;
+        answers.pop().unwrap().ok();
+        log_in(&node, "stolen for good").send().await.expect_error(403, "M_FORBIDDEN");
+        log_in(&node, &new).send().await.ok();
+    }
     node.until_outbox_is_empty().await;
 }
 

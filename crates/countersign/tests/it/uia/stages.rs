@@ -197,6 +197,7 @@ async fn someone_elses_address_proves_nothing() {
     let refused = change(&alice).send().await;
     assert_eq!(refused.stage_errcode().as_deref(), Some("M_UNAUTHORIZED"));
     change(&bob).send().await.ok();
+    node.until_outbox_is_empty().await;
 }
 
 #[tokio::test]
