@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    AccountHome, AccountThreepid, AddRefusal, AddThreepid, Consumed, Credential, Lapsed, Medium, SessionId,
-    SessionPurpose, ThreepidOwner, ValidationSession,
+    AccountHome, AccountThreepid, AddRefusal, AddThreepid, Authorization, Consumed, Credential, Lapsed,
+    Medium, SessionId, SessionPurpose, ThreepidOwner, UiaOperation, UiaSession, ValidationSession,
 };
 use tokio::task::JoinSet;
 
@@ -127,9 +127,19 @@ pub(crate) async fn address_is_refused_when_what_allowed_it_lapsed(storage: Arc<
         assert_eq!(refused, Err(AddRefusal::Lapsed(lapsed)));
         assert_eq!(session(&*storage, proven.sid).await, proven);
     }
-    let authorization = by(Credential::Password(PASSWORD_HASH.to_owned()));
+    let uia =
+        UiaSession::begin(uia_session_hash("add"), UiaOperation::AddThreepid, Some(localpart("alice")), NOW);
+    storage.open_uia_session(uia, Vec::new(), NOW).await.unwrap().unwrap();
+    let authorization = Authorization {
+        uia_session: Some(uia_session_hash("add")),
+        credential: Credential::Password(PASSWORD_HASH.to_owned()),
+    };
     let add = AddThreepid { account: AccountHome::Here, authorization, ..add_threepid(&proven, "alice") };
-    assert_eq!(storage.add_threepid(add, NOW).await.unwrap(), ADDED);
+    assert_eq!(storage.add_threepid(add.clone(), NOW).await.unwrap(), ADDED);
+    assert_eq!(uia_session(&*storage, "add").await.finished_at, Some(NOW));
+    // A repeat is told the same, whatever became of what allowed it.
+    let gone = AddThreepid { authorization: by_session(uia_session_hash("gone")), ..add };
+    assert_eq!(storage.add_threepid(gone, NOW).await.unwrap(), ADDED);
 }
 
 pub(crate) async fn addresses_are_listed_in_order_and_deleted_by_their_owner(storage: Arc<dyn Storage>) {
