@@ -1,5 +1,7 @@
 //! Which paths answer, to whom, and what every answer has in common.
 
+mod schema;
+
 use std::fmt::Write as _;
 
 use axum::http::Method;
