@@ -1,7 +1,8 @@
 //! What holds of accounts and tokens when several nodes share one database.
 
 use countersign_core::{
-    AddThreepid, SessionPurpose, Stage, ThirdPartyIdentifier, UiaSession, ValidationSession,
+    AccountHome, AddThreepid, Authorization, SessionPurpose, Stage, ThirdPartyIdentifier, UiaSession,
+    ValidationSession,
 };
 
 use super::{
@@ -143,9 +144,16 @@ async fn account_step(
             };
             drop(node.change_password(change, NOW).await.unwrap());
         }
-        4 => drop(
-            node.add_threepid(AddThreepid { notices, ..add_threepid(proven, "alice") }, NOW).await.unwrap(),
-        ),
+        4 => {
+            let authorization = if number % 16 == 4 { by_session(uia) } else { Authorization::default() };
+            let add = AddThreepid {
+                account: AccountHome::Here,
+                authorization,
+                notices,
+                ..add_threepid(proven, "alice")
+            };
+            drop(node.add_threepid(add, NOW).await.unwrap());
+        }
         5 => drop(node.delete_threepid(&name, proven.address_hash, notices, NOW).await.unwrap()),
         6 => drop(node.complete_uia_stage(uia, Stage::Password, password_proof("alice")).await.unwrap()),
         _ if number < 100 => node.log_out(&name, &device_id(&format!("D{}", number % 3))).await.unwrap(),

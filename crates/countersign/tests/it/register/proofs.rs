@@ -180,6 +180,18 @@ async fn later_rounds_override_what_the_first_one_said() {
 }
 
 #[tokio::test]
+async fn a_name_that_comes_after_its_password_is_compared_with_it_too() {
+    let node = node_with(&[&[Stage::Dummy]]).await;
+    let finish = async |username: &str| {
+        let session = node.begin_registration(json!({"password": "Alice.In.Wonderland"})).await;
+        let auth = json!({"type": "m.login.dummy", "session": session});
+        node.register_round(json!({ "username": username }), auth).send().await
+    };
+    finish("alice.in.wonderland").await.expect_error(400, "M_WEAK_PASSWORD");
+    finish("bob.in.wonderland").await.ok();
+}
+
+#[tokio::test]
 async fn a_remembered_password_is_a_hash_and_nothing_else_readable_is_kept() {
     let node = node_with(&[&[Stage::EmailIdentity]]).await;
     let words = ["a password to remember", "rememberedname", "remembered-device", "remembered display name"];
