@@ -49,7 +49,7 @@ fn assert_needs_strings<T: FromObject>(whole: &Value, keys: &[&'static str]) {
             body[key] = value;
             assert_eq!(error_of::<T>(&body), invalid(key, expected), "{body}");
         }
-        body.as_object_mut().unwrap().remove(key);
+        body.as_object_mut().expect("an object").remove(key);
         assert_eq!(error_of::<T>(&body), missing(key), "{body}");
     }
 }
@@ -100,7 +100,7 @@ fn assert_counts<T: FromObject>(mut body: Value) {
         body["send_attempt"] = bad;
         assert_eq!(error_of::<T>(&body), invalid("send_attempt", "an integer"), "{body}");
     }
-    body.as_object_mut().unwrap().remove("send_attempt");
+    body.as_object_mut().expect("an object").remove("send_attempt");
     assert_eq!(error_of::<T>(&body), missing("send_attempt"));
 }
 

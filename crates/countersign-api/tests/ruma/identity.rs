@@ -213,7 +213,7 @@ fn a_lookup() {
     let request = sent(request, "POST", lookup::LOOKUP);
     let ours: LookupRequest = parsed(&request);
     assert_eq!((ours.algorithm.as_str(), ours.pepper.as_str()), (lookup::SHA256, "matrixrocks"));
-    assert_eq!(ours.addresses, [digest.clone()]);
+    assert_eq!(ours.addresses, std::slice::from_ref(&digest));
     assert_written_alike(&ours, &request);
     let ours = LookupResponse { mappings: [(digest.clone(), ALICE.to_owned())].into() };
     let ruma: lookup_3pid::v2::Response = accepted(&ours);
