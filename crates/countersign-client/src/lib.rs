@@ -49,6 +49,7 @@
 
 mod answer;
 mod client;
+mod connection;
 mod error;
 mod flows;
 mod tls;
