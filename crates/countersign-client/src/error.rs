@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use countersign_api::{ErrorBody, ErrorCode, uia::UiaInfo};
+use countersign_core::InvalidLookupPepper;
 
 /// Why a call failed.
 ///
@@ -17,7 +18,12 @@ impl Error {
         match &*self.0 {
             Kind::Refused(refused) => Some(refused.status),
             Kind::UnexpectedBody { .. } => Some(200),
-            Kind::Url { .. } | Kind::Tls(_) | Kind::Setup(_) | Kind::Transport(_) | Kind::TooLarge => None,
+            Kind::Url { .. }
+            | Kind::Tls(_)
+            | Kind::Setup(_)
+            | Kind::Transport(_)
+            | Kind::TooLarge
+            | Kind::Pepper(_) => None,
         }
     }
 
@@ -79,7 +85,8 @@ impl Error {
             | Kind::Setup(_)
             | Kind::Transport(_)
             | Kind::TooLarge
-            | Kind::UnexpectedBody { .. } => None,
+            | Kind::UnexpectedBody { .. }
+            | Kind::Pepper(_) => None,
         }
     }
 }
@@ -98,7 +105,6 @@ impl From<reqwest::Error> for Error {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[expect(clippy::large_enum_variant, reason = "it stands in a box already")]
 pub(crate) enum Kind {
     #[error("the {name} URL {reason}")]
     Url { name: &'static str, reason: &'static str },
@@ -112,6 +118,8 @@ pub(crate) enum Kind {
     TooLarge,
     #[error("the node's answer is not as expected (line {line}, column {column})")]
     UnexpectedBody { line: usize, column: usize },
+    #[error("the identity service hashes addresses in a way of its own")]
+    Pepper(#[source] InvalidLookupPepper),
     #[error("{0}")]
     Refused(Refused),
 }
