@@ -105,6 +105,7 @@ impl From<reqwest::Error> for Error {
 }
 
 #[derive(Debug, thiserror::Error)]
+#[expect(clippy::large_enum_variant, reason = "it stands in a box already")]
 pub(crate) enum Kind {
     #[error("the {name} URL {reason}")]
     Url { name: &'static str, reason: &'static str },
