@@ -6,7 +6,9 @@
 pub mod client;
 pub mod error;
 pub mod federation;
+pub mod identity;
 pub mod object;
+pub mod signatures;
 pub mod submit_token;
 pub mod uia;
 pub mod well_known;

@@ -80,6 +80,11 @@ impl Object {
         self.optional_string(key).ok().flatten()
     }
 
+    /// Takes an integer that is accepted but means nothing here: anything else counts as absent.
+    pub fn ignored_integer(&mut self, key: &'static str) -> Option<i64> {
+        self.optional_integer(key).ok().flatten()
+    }
+
     /// Takes an integer that must be there.
     ///
     /// Only JSON integers in ±(2^53 − 1) are integers; `1.0`, `1e0`, `"1"` and `true` are not.
@@ -90,6 +95,25 @@ impl Object {
     /// Takes an integer that may be absent or `null`.
     pub fn optional_integer(&mut self, key: &'static str) -> Result<Option<i64>, BodyError> {
         self.optional(key).map(|value| integer(key, value)).transpose()
+    }
+
+    /// Takes an integer that must be there and may be written as text: `1` or `"1"`.
+    ///
+    /// Forms and queries know nothing but text, and some clients of the identity service write `send_attempt` so.
+    pub fn required_integer_or_text(&mut self, key: &'static str) -> Result<i64, BodyError> {
+        match self.required(key)? {
+            // Text that would not be an integer without its quotes is none with them: "+1", "01", " 1".
+            Value::String(text) => text
+                .parse::<i64>()
+                .ok()
+                .filter(|integer| integer.to_string() == text)
+                .ok_or(BodyError::Invalid { key, expected: "an integer" })
+                .and_then(|parsed| integer(key, parsed.into())),
+            value
+            @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                integer(key, value)
+            }
+        }
     }
 
     /// Takes a boolean that may be absent or `null`.
@@ -279,6 +303,36 @@ mod tests {
     }
 
     #[test]
+    fn integer_text_is_an_integer_only_where_it_may_be() {
+        let invalid = Err(BodyError::Invalid { key: "n", expected: "an integer" });
+        let cases = [
+            ("1", Ok(1)),
+            ("\"1\"", Ok(1)),
+            ("\"-7\"", Ok(-7)),
+            ("\"0\"", Ok(0)),
+            ("\"9007199254740991\"", Ok(MAX_INTEGER)),
+            ("\"9007199254740992\"", invalid),
+            ("9007199254740992", invalid),
+            ("\"99999999999999999999\"", invalid),
+            ("\"\"", invalid),
+            ("\"+1\"", invalid),
+            ("\"01\"", invalid),
+            ("\"-0\"", invalid),
+            ("\" 1\"", invalid),
+            ("\"1.0\"", invalid),
+            ("\"one\"", invalid),
+            ("1.0", invalid),
+            ("true", invalid),
+            ("null", invalid),
+            ("[\"1\"]", invalid),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse(&format!("{{\"n\":{text}}}")).required_integer_or_text("n"), expected, "{text}");
+        }
+        assert_eq!(parse("{}").required_integer_or_text("n"), Err(BodyError::Missing { key: "n" }));
+    }
+
+    #[test]
     fn null_is_absent_where_optional_and_invalid_where_required() {
         let mut object = parse(r#"{"a":null,"b":null,"c":null,"d":null,"e":null}"#);
         assert!(!object.contains("a"));
@@ -310,8 +364,10 @@ mod tests {
     }
 
     #[test]
-    fn an_ignored_string_never_fails() {
-        let mut object = parse(r#"{"a":1,"b":"x","c":null}"#);
+    fn what_is_ignored_never_fails() {
+        let mut object = parse(r#"{"a":1,"b":"x","c":null,"d":1.5,"e":7}"#);
+        assert_eq!(object.ignored_integer("d"), None);
+        assert_eq!(object.ignored_integer("e"), Some(7));
         assert_eq!(object.ignored_string("a"), None);
         assert_eq!(object.ignored_string("b").as_deref(), Some("x"));
         assert_eq!(object.ignored_string("c"), None);

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use countersign_api::uia::UiaInfo;
-use reqwest::{Response, StatusCode, header::RETRY_AFTER};
+use reqwest::{
+    Response, StatusCode,
+    header::{LOCATION, RETRY_AFTER},
+};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Kind, Refused};
 
-/// No answer of the client API comes near this size.
-const LARGEST_BODY: usize = 1024 * 1024;
+/// The largest answer there is, to a lookup of 10000 addresses whose users have the longest ids, stays below this size.
+const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
 /// Reads the answer. Only status 200 is success: no other one is in the protocol.
 pub(crate) async fn read<T: DeserializeOwned>(mut response: Response) -> Result<T, Error> {
@@ -23,6 +26,20 @@ pub(crate) async fn read<T: DeserializeOwned>(mut response: Response) -> Result<
     // The words of serde_json may quote the body, which may hold a token.
     serde_json::from_slice(&body?)
         .map_err(|error| Kind::UnexpectedBody { line: error.line(), column: error.column() }.into())
+}
+
+/// Reads an answer that was meant for a browser: a page, or a redirection, whose target is answered.
+pub(crate) async fn read_page(mut response: Response) -> Result<Option<String>, Error> {
+    let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+    match (response.status(), location) {
+        (StatusCode::OK, _) => Ok(None),
+        (StatusCode::FOUND | StatusCode::SEE_OTHER, Some(location)) => Ok(Some(location.to_owned())),
+        (status, _) => {
+            let retry_after = retry_after(&response);
+            let body = read_body(&mut response).await;
+            Err(Kind::Refused(refused(status, retry_after, &body.unwrap_or_default())).into())
+        }
+    }
 }
 
 fn refused(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Refused {

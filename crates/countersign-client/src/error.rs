@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use countersign_api::{ErrorBody, ErrorCode, uia::UiaInfo};
+use countersign_core::InvalidLookupPepper;
 
 /// Why a call failed.
 ///
@@ -17,7 +18,12 @@ impl Error {
         match &*self.0 {
             Kind::Refused(refused) => Some(refused.status),
             Kind::UnexpectedBody { .. } => Some(200),
-            Kind::Url { .. } | Kind::Tls(_) | Kind::Setup(_) | Kind::Transport(_) | Kind::TooLarge => None,
+            Kind::Url { .. }
+            | Kind::Tls(_)
+            | Kind::Setup(_)
+            | Kind::Transport(_)
+            | Kind::TooLarge
+            | Kind::Pepper(_) => None,
         }
     }
 
@@ -79,7 +85,8 @@ impl Error {
             | Kind::Setup(_)
             | Kind::Transport(_)
             | Kind::TooLarge
-            | Kind::UnexpectedBody { .. } => None,
+            | Kind::UnexpectedBody { .. }
+            | Kind::Pepper(_) => None,
         }
     }
 }
@@ -112,6 +119,8 @@ pub(crate) enum Kind {
     TooLarge,
     #[error("the node's answer is not as expected (line {line}, column {column})")]
     UnexpectedBody { line: usize, column: usize },
+    #[error("the identity service hashes addresses in a way of its own")]
+    Pepper(#[source] InvalidLookupPepper),
     #[error("{0}")]
     Refused(Refused),
 }

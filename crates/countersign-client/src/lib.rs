@@ -45,12 +45,16 @@
 //! Where a node asks for more than a password, [`Credentials`] hold what there is, and the methods that end in `_with`
 //! walk the flow: see `examples/`.
 //!
+//! An identity service, which may be the node itself, has a client of its own: [`IdentityClient`], see [`identity`].
+//!
 //! TLS is rustls with its ring provider and the platform's certificates; there is nothing to install first.
 
 mod answer;
 mod client;
+mod connection;
 mod error;
 mod flows;
+pub mod identity;
 mod tls;
 
 pub use client::{Client, ClientBuilder};
@@ -68,8 +72,9 @@ pub use countersign_api::{
         registration_token::ValidityResponse,
         request_token::{RequestEmailToken, RequestMsisdnToken, RequestTokenResponse},
         threepid::{
-            AddThreepidDirectlyRequest, AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse,
-            Threepid, ThreepidsResponse, UnbindResult,
+            AddThreepidDirectlyRequest, AddThreepidRequest, BindThreepidRequest, DeleteThreepidRequest,
+            DeleteThreepidResponse, Threepid, ThreepidsResponse, UnbindResult, UnbindThreepidRequest,
+            UnbindThreepidResponse,
         },
         versions::VersionsResponse,
     },
@@ -78,3 +83,4 @@ pub use countersign_api::{
 };
 pub use error::Error;
 pub use flows::{Credentials, walk};
+pub use identity::{IdentityClient, IdentityClientBuilder};

@@ -12,6 +12,7 @@ mod email_address;
 mod hash;
 mod keyring;
 mod language;
+mod lookup_hash;
 mod msisdn;
 mod network;
 mod next_link;
@@ -32,7 +33,7 @@ mod validation_session;
 
 pub use self::{
     account::*, authorization::*, budget::*, client_secret::*, clock::*, email_address::*, hash::*,
-    keyring::*, language::*, msisdn::*, network::*, next_link::*, outbox::*, password::*, random::*,
-    registration_token::*, sealed::*, send_attempt::*, session_id::*, session_purpose::*, terms::*,
-    threepid::*, tokens::*, uia::*, user_id::*, validation_session::*,
+    keyring::*, language::*, lookup_hash::*, msisdn::*, network::*, next_link::*, outbox::*, password::*,
+    random::*, registration_token::*, sealed::*, send_attempt::*, session_id::*, session_purpose::*,
+    terms::*, threepid::*, tokens::*, uia::*, user_id::*, validation_session::*,
 };

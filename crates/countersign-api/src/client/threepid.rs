@@ -25,6 +25,16 @@ pub const ADD: &str = "/account/3pid/add";
 /// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3piddelete)
 pub const DELETE: &str = "/account/3pid/delete";
 
+/// `POST`, with an access token: publishes, at an identity server, that a 3PID validated there is the caller's.
+///
+/// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidbind)
+pub const BIND: &str = "/account/3pid/bind";
+
+/// `POST`, with an access token: takes back what [`BIND`] published; the account keeps the 3PID.
+///
+/// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidunbind)
+pub const UNBIND: &str = "/account/3pid/unbind";
+
 /// The answer of [`THREEPIDS`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreepidsResponse {
@@ -131,6 +141,36 @@ impl FromObject for AddThreepidDirectlyRequest {
     }
 }
 
+/// The body of [`BIND`].
+#[derive(Clone, Serialize)]
+pub struct BindThreepidRequest {
+    /// The secret that opened the session.
+    pub client_secret: String,
+    /// The id of the session, which is one of the identity server.
+    pub sid: String,
+    /// The identity server: a host, maybe with a port.
+    pub id_server: String,
+    /// An access token for the identity server.
+    pub id_access_token: String,
+}
+
+impl fmt::Debug for BindThreepidRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BindThreepidRequest").field("id_server", &self.id_server).finish_non_exhaustive()
+    }
+}
+
+impl FromObject for BindThreepidRequest {
+    fn from_object(mut object: Object) -> Result<Self, BodyError> {
+        Ok(Self {
+            client_secret: object.required_string("client_secret")?,
+            sid: object.required_string("sid")?,
+            id_server: object.required_string("id_server")?,
+            id_access_token: object.required_string("id_access_token")?,
+        })
+    }
+}
+
 /// The body of [`DELETE`].
 #[derive(Clone, Serialize)]
 pub struct DeleteThreepidRequest {
@@ -172,6 +212,12 @@ pub struct DeleteThreepidResponse {
     /// What became of the association at the identity server.
     pub id_server_unbind_result: UnbindResult,
 }
+
+/// The body of [`UNBIND`], equal to that of [`DELETE`].
+pub type UnbindThreepidRequest = DeleteThreepidRequest;
+
+/// The answer of [`UNBIND`], equal to that of [`DELETE`].
+pub type UnbindThreepidResponse = DeleteThreepidResponse;
 
 /// What became of an association at an identity server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -38,7 +38,7 @@ use serde_json::json;
 use crate::{accepted, answered, assert_written_alike, by_threepid, parsed, sent};
 
 /// Lets ruma write the request again, for a look at its query.
-fn query<T: FromObject>(request: &http::Request<Vec<u8>>) -> T {
+pub(crate) fn query<T: FromObject>(request: &http::Request<Vec<u8>>) -> T {
     let query = request.uri().query().unwrap();
     let pairs = query.split('&').map(|pair| {
         let (name, value) = pair.split_once('=').unwrap();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "outside of test functions too, a test fails by panicking")]
 
 mod accounts;
+mod identity;
 mod request_token;
 
 use std::{borrow::Cow, fmt::Debug};
@@ -17,8 +18,8 @@ use countersign_api::{
         logout,
         register::{self, AvailabilityResponse, RegisterRequest, RegisterResponse},
         threepid::{
-            self, AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, Threepid,
-            ThreepidsResponse, UnbindResult,
+            self, AddThreepidRequest, BindThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse,
+            Threepid, ThreepidsResponse, UnbindResult, UnbindThreepidRequest,
         },
         versions::{self, VersionsResponse},
     },
@@ -26,8 +27,8 @@ use countersign_api::{
 };
 use ruma_client_api::{
     account::{
-        ThirdPartyIdRemovalStatus, add_3pid, delete_3pid, get_3pids, get_username_availability,
-        register as ruma_register, whoami,
+        IdentityServerInfo, ThirdPartyIdRemovalStatus, add_3pid, bind_3pid, delete_3pid, get_3pids,
+        get_username_availability, register as ruma_register, unbind_3pid, whoami,
     },
     discovery::{get_capabilities, get_supported_versions},
     session::{get_login_types, login as ruma_login, logout as ruma_logout, logout_all},
@@ -180,6 +181,32 @@ fn deleting_a_threepid() {
             accepted(&DeleteThreepidResponse { id_server_unbind_result: ours });
         assert_eq!(ruma.id_server_unbind_result, expected);
     }
+}
+
+#[test]
+fn binding_a_threepid() {
+    let server = IdentityServerInfo::new("is.example.com:8090".to_owned(), "is-token".to_owned());
+    let request = sent(bind_3pid::v3::Request::new(secret(), server, sid()), "POST", threepid::BIND);
+    let ours: BindThreepidRequest = parsed(&request);
+    assert_eq!((ours.sid.as_str(), ours.client_secret.as_str()), ("abc123", "mon.sec=ret_1-"));
+    assert_eq!((ours.id_server.as_str(), ours.id_access_token.as_str()), ("is.example.com:8090", "is-token"));
+    assert_written_alike(&ours, &request);
+    let _: bind_3pid::v3::Response = accepted(&Empty {});
+}
+
+#[test]
+fn unbinding_a_threepid() {
+    let mut request = unbind_3pid::v3::Request::new(Medium::Msisdn, "447700900001".to_owned());
+    let plain = sent(request.clone(), "POST", threepid::UNBIND);
+    assert_written_alike(&UnbindThreepidRequest::new("msisdn", "447700900001"), &plain);
+    request.id_server = Some("is.example.com".to_owned());
+    let full = sent(request, "POST", threepid::UNBIND);
+    let ours: UnbindThreepidRequest = parsed(&full);
+    assert_eq!(ours.id_server.as_deref(), Some("is.example.com"));
+    assert_written_alike(&ours, &full);
+    let ruma: unbind_3pid::v3::Response =
+        accepted(&DeleteThreepidResponse { id_server_unbind_result: UnbindResult::NoSupport });
+    assert_eq!(ruma.id_server_unbind_result, ThirdPartyIdRemovalStatus::NoSupport);
 }
 
 #[test]

@@ -17,6 +17,6 @@ impl Client {
         submit_url: &str,
         request: &SubmitTokenRequest,
     ) -> Result<SubmitTokenResponse, Error> {
-        send_json(self.http.post(parse_url("submit", submit_url)?), request).await
+        send_json(self.connection.http.post(parse_url("submit", submit_url)?), request).await
     }
 }

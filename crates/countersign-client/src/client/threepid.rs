@@ -4,8 +4,9 @@ use countersign_api::{
     client::{
         Empty,
         threepid::{
-            ADD, AddThreepidDirectlyRequest, AddThreepidRequest, DELETE, DeleteThreepidRequest,
-            DeleteThreepidResponse, THREEPIDS, ThreepidsResponse,
+            ADD, AddThreepidDirectlyRequest, AddThreepidRequest, BIND, BindThreepidRequest, DELETE,
+            DeleteThreepidRequest, DeleteThreepidResponse, THREEPIDS, ThreepidsResponse, UNBIND,
+            UnbindThreepidRequest, UnbindThreepidResponse,
         },
     },
     uia::UserIdentifier,
@@ -68,6 +69,29 @@ impl Client {
     pub async fn post_3pids(&self, request: &AddThreepidDirectlyRequest) -> Result<(), Error> {
         let Empty {} = send_json(self.authenticated(Method::POST, THREEPIDS), request).await?;
         Ok(())
+    }
+
+    /// `POST /client/v3/account/3pid/bind`: publishes, at an identity server, that a 3PID validated there is the user's.
+    /// Needs an access token.
+    ///
+    /// An error of the identity server comes through; without one, `M_UNKNOWN` with status 502 says that it could not
+    /// be reached.
+    ///
+    /// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidbind)
+    pub async fn bind_3pid(&self, request: &BindThreepidRequest) -> Result<(), Error> {
+        let Empty {} = send_json(self.authenticated(Method::POST, BIND), request).await?;
+        Ok(())
+    }
+
+    /// `POST /client/v3/account/3pid/unbind`: takes back what [`Client::bind_3pid`] published; the account keeps the
+    /// 3PID. Needs an access token.
+    ///
+    /// [Spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidunbind)
+    pub async fn unbind_3pid_from_account(
+        &self,
+        request: &UnbindThreepidRequest,
+    ) -> Result<UnbindThreepidResponse, Error> {
+        send_json(self.authenticated(Method::POST, UNBIND), request).await
     }
 
     /// `POST /client/v3/account/3pid/delete`: deletes a 3PID from the account. Needs an access token.

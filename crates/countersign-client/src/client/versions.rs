@@ -11,6 +11,6 @@ impl Client {
     ///
     /// [Spec](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientversions)
     pub async fn get_versions(&self) -> Result<VersionsResponse, Error> {
-        send(self.http.request(Method::GET, format!("{}{VERSIONS}", self.root))).await
+        send(self.connection.anonymous(Method::GET, VERSIONS)).await
     }
 }

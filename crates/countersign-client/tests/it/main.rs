@@ -5,6 +5,7 @@
 mod accounts;
 mod errors;
 mod flows;
+mod identity;
 mod requests;
 mod scripted_node;
 mod uia;

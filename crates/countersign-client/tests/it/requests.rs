@@ -1,8 +1,8 @@
 //! What each method sends, and what it makes of a good answer.
 
 use countersign_client::{
-    DeleteThreepidRequest, LoginRequest, RegisterRequest, RequestEmailToken, RequestMsisdnToken,
-    SubmitTokenRequest, UnbindResult, UserIdentifier,
+    BindThreepidRequest, DeleteThreepidRequest, LoginRequest, RegisterRequest, RequestEmailToken,
+    RequestMsisdnToken, SubmitTokenRequest, UnbindResult, UnbindThreepidRequest, UserIdentifier,
 };
 use serde_json::json;
 
@@ -176,4 +176,37 @@ async fn threepids_are_listed_and_deleted() {
     let received = node.received_one().await;
     assert_eq!(received.line, "POST /_api/client/v3/account/3pid/delete");
     assert_eq!(received.json(), json!({"medium": "email", "address": "a@b.c"}));
+}
+
+#[tokio::test]
+async fn threepids_are_bound_and_unbound_at_an_identity_server() {
+    let node = ScriptedNode::answering(200, "{}").await;
+    let request = BindThreepidRequest {
+        client_secret: "secret".to_owned(),
+        sid: "1".to_owned(),
+        id_server: "is.example.com:8090".to_owned(),
+        id_access_token: "is-tok".to_owned(),
+    };
+    node.client().with_access_token("tok").bind_3pid(&request).await.unwrap();
+    let received = node.received_one().await;
+    assert_eq!(received.line, "POST /_api/client/v3/account/3pid/bind");
+    assert_eq!(received.header("authorization"), Some("Bearer tok"));
+    let expected = json!({
+        "client_secret": "secret", "sid": "1", "id_server": "is.example.com:8090", "id_access_token": "is-tok",
+    });
+    assert_eq!(received.json(), expected);
+
+    let node = ScriptedNode::answering(200, r#"{"id_server_unbind_result":"success"}"#).await;
+    let request = UnbindThreepidRequest {
+        id_server: Some("is.example.com".to_owned()),
+        ..UnbindThreepidRequest::new("email", "a@b.c")
+    };
+    let client = node.client().with_access_token("tok");
+    let answer = client.unbind_3pid_from_account(&request).await.unwrap();
+    assert_eq!(answer.id_server_unbind_result, UnbindResult::Success);
+    let received = node.received_one().await;
+    assert_eq!(received.line, "POST /_api/client/v3/account/3pid/unbind");
+    assert_eq!(received.header("authorization"), Some("Bearer tok"));
+    let expected = json!({"medium": "email", "address": "a@b.c", "id_server": "is.example.com"});
+    assert_eq!(received.json(), expected);
 }

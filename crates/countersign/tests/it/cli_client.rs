@@ -1,5 +1,7 @@
 //! `countersign client`, from nothing to a listed address, against a running node.
 
+mod identity;
+
 use serde_json::Value;
 
 use crate::{

@@ -1,5 +1,7 @@
 //! Answers of a node as they are printed: lines for a person, or JSON for a machine.
 
+mod identity;
+
 use countersign_client::{
     AvailabilityResponse, CapabilitiesResponse, DeactivateResponse, DeleteThreepidResponse,
     LoginFlowsResponse, LoginResponse, OpenIdTokenResponse, RefreshResponse, RegisterResponse,
@@ -9,6 +11,8 @@ use countersign_client::{
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+
+pub(super) use self::identity::Found;
 
 /// How an answer is printed.
 #[derive(Clone, Copy)]

@@ -213,6 +213,20 @@ pub(super) struct TokenOptions {
     /// Where the confirmation page leads on to.
     #[arg(long, value_name = "URL")]
     pub(super) next_link: Option<String>,
+}
+
+impl TokenOptions {
+    pub(super) fn client_secret(&mut self) -> ChosenSecret {
+        match self.client_secret.take() {
+            Some(client_secret) => ChosenSecret::Given(client_secret),
+            None => ChosenSecret::made_up(&SystemRandom),
+        }
+    }
+}
+
+/// The identity server that a request for a token may name.
+#[derive(Args)]
+pub(super) struct IdentityServer {
     /// An identity server; a node that validates itself ignores it.
     #[arg(long, value_name = "HOST")]
     pub(super) id_server: Option<String>,
@@ -225,15 +239,6 @@ pub(super) struct TokenOptions {
         allow_hyphen_values = true
     )]
     pub(super) id_access_token: Option<String>,
-}
-
-impl TokenOptions {
-    pub(super) fn client_secret(&mut self) -> ChosenSecret {
-        match self.client_secret.take() {
-            Some(client_secret) => ChosenSecret::Given(client_secret),
-            None => ChosenSecret::made_up(&SystemRandom),
-        }
-    }
 }
 
 /// A client secret, and whether the person knows it already.

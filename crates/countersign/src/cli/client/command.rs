@@ -1,15 +1,19 @@
 //! The commands of `countersign client`, one for each call of the client library.
 
 mod accounts;
+mod identity;
 mod request_token;
 
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 use countersign_api::submit_token::SUBMIT_TOKEN;
-use countersign_client::{AddThreepidRequest, DeleteThreepidRequest, LoginRequest, SubmitTokenRequest};
+use countersign_client::{
+    AddThreepidRequest, BindThreepidRequest, DeleteThreepidRequest, LoginRequest, SubmitTokenRequest,
+};
 
 use self::{
     accounts::{DeactivateArgs, PasswordArgs, RefreshArgs, RegisterArgs, TokenValidityArgs},
+    identity::IdentityArgs,
     request_token::RequestTokenCommand,
 };
 use super::{
@@ -57,12 +61,18 @@ pub(super) enum ClientCommand {
     List,
     /// Deletes an address from the account. Needs an access token.
     Delete(DeleteArgs),
+    /// Publishes, at an identity server, that an address proven there is yours. Needs an access token.
+    Bind(BindArgs),
+    /// Takes back what bind published; the account keeps the address. Needs an access token.
+    Unbind(DeleteArgs),
     /// Sets a new password: with an access token and the old one, or with a session of `request-token --for reset`.
     Password(PasswordArgs),
     /// Ends the account for good. Nobody can have its name again.
     Deactivate(DeactivateArgs),
     /// Prints a token that proves the user to another service. Needs an access token.
     Openid,
+    /// Asks an identity service: proves addresses to it, publishes them, finds people.
+    Identity(IdentityArgs),
 }
 
 #[derive(Args)]
@@ -104,6 +114,24 @@ pub(super) struct DeleteArgs {
     id_server: Option<String>,
 }
 
+#[derive(Args)]
+pub(super) struct BindArgs {
+    #[command(flatten)]
+    session: Session,
+    /// The identity server, as host or host:port.
+    #[arg(long, value_name = "HOST")]
+    id_server: String,
+    /// An access token for the identity server, as identity register printed it.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "COUNTERSIGN_ID_ACCESS_TOKEN",
+        hide_env_values = true,
+        allow_hyphen_values = true
+    )]
+    id_access_token: String,
+}
+
 impl ClientCommand {
     /// Asks the node. What it answers is to be printed.
     pub(super) async fn perform(self, node: &Node) -> Result<String> {
@@ -129,17 +157,16 @@ impl ClientCommand {
                 node.show(added.map(Done::from))
             }
             Self::List => node.show(client.get_account_3pids().await),
-            Self::Delete(DeleteArgs { medium, address, id_server }) => {
-                let request =
-                    DeleteThreepidRequest { id_server, ..DeleteThreepidRequest::new(medium, address) };
-                node.show(client.delete_3pid_from_account(&request).await)
-            }
+            Self::Delete(args) => node.show(client.delete_3pid_from_account(&args.request()).await),
+            Self::Bind(args) => node.show(client.bind_3pid(&args.request()).await.map(Done::from)),
+            Self::Unbind(args) => node.show(client.unbind_3pid_from_account(&args.request()).await),
             Self::Password(args) => args.perform(node).await,
             Self::Deactivate(args) => args.perform(node).await,
             Self::Openid => match client.get_token_owner().await {
                 Ok(owner) => node.show(client.request_openid_token(&owner.user_id).await),
                 Err(error) => node.show(Err::<Done, _>(error)),
             },
+            Self::Identity(args) => args.perform(node).await,
         }
     }
 }
@@ -153,6 +180,27 @@ impl LoginArgs {
             refresh_token: self.device.with_refresh_token.then_some(true),
             ..LoginRequest::password(self.credentials.identifier(), password)
         })
+    }
+}
+
+impl DeleteArgs {
+    /// Bodies of delete and unbind are alike.
+    fn request(self) -> DeleteThreepidRequest {
+        DeleteThreepidRequest {
+            id_server: self.id_server,
+            ..DeleteThreepidRequest::new(self.medium, self.address)
+        }
+    }
+}
+
+impl BindArgs {
+    fn request(self) -> BindThreepidRequest {
+        BindThreepidRequest {
+            client_secret: self.session.client_secret,
+            sid: self.session.sid,
+            id_server: self.id_server,
+            id_access_token: self.id_access_token,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_client::{Error, ErrorBody, UiaInfo};
+use countersign_client::{Error, ErrorBody, ErrorCode, UiaInfo};
 
 use super::answer::printable;
 
@@ -43,6 +43,9 @@ fn refusal(status: u16, body: Option<&ErrorBody>, uia: Option<&UiaInfo>) -> Opti
 fn advice(body: Option<&ErrorBody>, retry_after: Option<Duration>) -> String {
     let resend = body.is_some_and(|body| body.extra.get("resend") == Some(&true.into()));
     let mut advice = String::new();
+    if body.is_some_and(|body| body.errcode == ErrorCode::TermsNotSigned) {
+        advice += ", identity terms shows the policies, identity accept-terms accepts them";
+    }
     if resend {
         advice += ", request-token with a higher --send-attempt sends another";
     }
@@ -56,7 +59,7 @@ fn advice(body: Option<&ErrorBody>, retry_after: Option<Duration>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use countersign_client::{ErrorCode, UiaFlow};
+    use countersign_client::UiaFlow;
 
     use super::*;
 
@@ -82,6 +85,13 @@ mod tests {
         let mut body = ErrorBody::new(ErrorCode::SessionExpired, "Too old");
         body.extra.insert("resend".to_owned(), true.into());
         assert_eq!(advice(Some(&body), None), ", request-token with a higher --send-attempt sends another");
+    }
+
+    #[test]
+    fn policies_that_wait_for_consent_are_pointed_to() {
+        let body = ErrorBody::new(ErrorCode::TermsNotSigned, "Accept the terms first");
+        let expected = ", identity terms shows the policies, identity accept-terms accepts them";
+        assert_eq!(advice(Some(&body), None), expected);
     }
 
     #[test]

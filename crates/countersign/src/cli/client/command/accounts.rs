@@ -68,6 +68,9 @@ pub(in crate::cli::client) struct DeactivateArgs {
     own: OwnPassword,
     #[command(flatten)]
     proofs: Proofs,
+    /// The identity server to unbind the account's addresses from, too [default: each that the node knows of]
+    #[arg(long, value_name = "HOST")]
+    id_server: Option<String>,
     /// Says that you mean it: there is no way back.
     #[arg(long, required = true)]
     yes: bool,
@@ -127,7 +130,7 @@ impl PasswordArgs {
 impl DeactivateArgs {
     pub(super) async fn perform(self, node: &Node) -> Result<String> {
         let credentials = Credentials { password: self.own.read()?, ..self.proofs.credentials() };
-        let request = DeactivateRequest::default();
+        let request = DeactivateRequest { id_server: self.id_server, ..DeactivateRequest::default() };
         node.show(node.client.deactivate_account_with(&request, &credentials).await)
     }
 }

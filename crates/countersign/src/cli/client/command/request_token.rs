@@ -4,7 +4,11 @@ use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use countersign_client::{RequestEmailToken, RequestMsisdnToken};
 
-use crate::cli::client::{Node, answer::TokenRequested, args::TokenOptions};
+use crate::cli::client::{
+    Node,
+    answer::TokenRequested,
+    args::{IdentityServer, TokenOptions},
+};
 
 /// To which kind of address.
 #[derive(Subcommand)]
@@ -16,6 +20,8 @@ pub(in crate::cli::client) enum RequestTokenCommand {
         #[command(flatten)]
         options: TokenOptions,
         #[command(flatten)]
+        identity_server: IdentityServer,
+        #[command(flatten)]
         purpose: PurposeArg,
     },
     /// By SMS: a code.
@@ -26,6 +32,8 @@ pub(in crate::cli::client) enum RequestTokenCommand {
         number: String,
         #[command(flatten)]
         options: TokenOptions,
+        #[command(flatten)]
+        identity_server: IdentityServer,
         #[command(flatten)]
         purpose: PurposeArg,
     },
@@ -54,12 +62,12 @@ impl RequestTokenCommand {
     pub(super) async fn perform(self, node: &Node) -> Result<String> {
         let client = &node.client;
         let (client_secret, answer) = match self {
-            Self::Email { address, mut options, purpose } => {
+            Self::Email { address, mut options, identity_server, purpose } => {
                 let client_secret = options.client_secret();
                 let request = RequestEmailToken {
                     next_link: options.next_link,
-                    id_access_token: options.id_access_token,
-                    id_server: options.id_server,
+                    id_access_token: identity_server.id_access_token,
+                    id_server: identity_server.id_server,
                     ..RequestEmailToken::new(client_secret.expose(), address, options.send_attempt)
                 };
                 let answer = match purpose.purpose {
@@ -69,12 +77,12 @@ impl RequestTokenCommand {
                 };
                 (client_secret, answer)
             }
-            Self::Msisdn { country, number, mut options, purpose } => {
+            Self::Msisdn { country, number, mut options, identity_server, purpose } => {
                 let client_secret = options.client_secret();
                 let request = RequestMsisdnToken {
                     next_link: options.next_link,
-                    id_access_token: options.id_access_token,
-                    id_server: options.id_server,
+                    id_access_token: identity_server.id_access_token,
+                    id_server: identity_server.id_server,
                     ..RequestMsisdnToken::new(client_secret.expose(), country, number, options.send_attempt)
                 };
                 let answer = match purpose.purpose {

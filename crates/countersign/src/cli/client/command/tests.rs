@@ -2,7 +2,7 @@
 
 use clap::{Command, CommandFactory, FromArgMatches, Parser, builder::Resettable, error::ErrorKind};
 
-use super::{super::ClientArgs, request_token::Purpose, *};
+use super::{super::ClientArgs, identity::IdentityCommand, request_token::Purpose, *};
 
 #[derive(Parser)]
 struct TestCli {
@@ -53,23 +53,33 @@ fn options_of_the_node_stand_before_and_behind_the_command() {
 
 #[test]
 fn a_request_for_a_token_by_mail_needs_the_address_alone() {
-    let ClientCommand::RequestToken(RequestTokenCommand::Email { address, options, purpose }) =
-        command("request-token email alice@example.org")
+    let ClientCommand::RequestToken(RequestTokenCommand::Email {
+        address,
+        options,
+        identity_server,
+        purpose,
+    }) = command("request-token email alice@example.org")
     else {
         panic!("another command");
     };
     assert_eq!((address.as_str(), options.send_attempt), ("alice@example.org", 1));
     assert_eq!(purpose.purpose, Purpose::Add);
-    assert!(options.next_link.is_none() && options.id_server.is_none() && options.id_access_token.is_none());
+    assert!(options.next_link.is_none());
+    assert!(identity_server.id_server.is_none() && identity_server.id_access_token.is_none());
 }
 
 #[test]
 fn a_request_for_a_token_by_sms_takes_every_option() {
-    let ClientCommand::RequestToken(RequestTokenCommand::Msisdn { country, number, mut options, purpose }) =
-        command(
-            "request-token msisdn GB 07700900001 --client-secret -s --send-attempt 2 --next-link https://a.example \
+    let ClientCommand::RequestToken(RequestTokenCommand::Msisdn {
+        country,
+        number,
+        mut options,
+        identity_server,
+        purpose,
+    }) = command(
+        "request-token msisdn GB 07700900001 --client-secret -s --send-attempt 2 --next-link https://a.example \
          --id-server id.example --id-access-token -t --for reset",
-        )
+    )
     else {
         panic!("another command");
     };
@@ -79,15 +89,16 @@ fn a_request_for_a_token_by_sms_takes_every_option() {
     assert_eq!(client_secret.expose(), "-s");
     assert_eq!(client_secret.news(), None, "the person knows it");
     assert_eq!(options.next_link.as_deref(), Some("https://a.example"));
-    assert_eq!(options.id_server.as_deref(), Some("id.example"));
-    assert_eq!(options.id_access_token.as_deref(), Some("-t"));
+    assert_eq!(identity_server.id_server.as_deref(), Some("id.example"));
+    assert_eq!(identity_server.id_access_token.as_deref(), Some("-t"));
 }
 
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 8] = [
     "access_token",
     "client_secret",
     "id_access_token",
     "new_password",
+    "openid_token",
     "password",
     "refresh_token",
     "registration_token",
@@ -165,4 +176,95 @@ fn what_is_missing_or_unknown_is_refused() {
     ] {
         assert_eq!(parse(line).err(), Some(expected), "{line}");
     }
+}
+
+fn identity(line: &str) -> IdentityArgs {
+    let ClientCommand::Identity(args) = command(&format!("identity {line}")) else {
+        panic!("another command")
+    };
+    args
+}
+
+#[test]
+fn options_of_the_identity_service_stand_before_and_behind_its_command() {
+    for line in [
+        "--id-url https://is --id-access-token -t account",
+        "account --id-url https://is --id-access-token -t",
+    ] {
+        let args = identity(line);
+        assert_eq!(args.id_url.as_deref(), Some("https://is"));
+        assert_eq!(args.id_access_token.as_deref(), Some("-t"));
+        assert!(matches!(args.command, IdentityCommand::Account));
+    }
+    let args = identity("terms");
+    assert!(args.id_url.is_none() && args.id_access_token.is_none());
+    let node = parse("identity terms --url http://node --access-token a --json").unwrap();
+    assert_eq!(
+        (node.url.as_str(), node.access_token.as_deref(), node.json),
+        ("http://node", Some("a"), true)
+    );
+}
+
+#[test]
+fn an_openid_token_comes_with_its_server_or_not_at_all() {
+    let IdentityCommand::Register(args) = identity("register").command else { panic!("another command") };
+    assert!(args.openid_token.is_none() && args.server_name.is_none());
+    let IdentityCommand::Register(args) = identity("register --openid-token -o --server-name x").command
+    else {
+        panic!("another command");
+    };
+    assert_eq!((args.openid_token.as_deref(), args.server_name.as_deref()), (Some("-o"), Some("x")));
+    let missing = Some(ErrorKind::MissingRequiredArgument);
+    assert_eq!(parse("identity register --openid-token o").err(), missing);
+    assert_eq!(parse("identity register --server-name x").err(), missing);
+}
+
+#[test]
+fn what_an_identity_service_is_asked_without_is_refused() {
+    let missing = ErrorKind::MissingRequiredArgument;
+    for (line, expected) in [
+        ("lookup", missing),
+        ("lookup alice", ErrorKind::ValueValidation),
+        ("accept-terms", missing),
+        ("accept-terms https://x --all", ErrorKind::ArgumentConflict),
+        ("request-token email", missing),
+        ("request-token email a@b.c --id-server is", ErrorKind::UnknownArgument),
+        ("request-token email a@b.c --for reset", ErrorKind::UnknownArgument),
+        ("submit-token --sid s --client-secret c --token t", missing),
+        ("submit-token fax --sid s --client-secret c --token t", ErrorKind::InvalidValue),
+        ("validated --sid s", missing),
+        ("bind --client-secret c", missing),
+        ("unbind email a@b.c", missing),
+        ("store-invite a@b.c", missing),
+    ] {
+        assert_eq!(parse(&format!("identity {line}")).err(), Some(expected), "{line}");
+    }
+    let nothing = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    assert_eq!(parse("identity").err(), Some(nothing));
+}
+
+#[test]
+fn binding_names_the_identity_server_and_unbinding_may() {
+    let ClientCommand::Bind(args) =
+        command("bind --sid -s --client-secret -c --id-server is:1 --id-access-token -t")
+    else {
+        panic!("another command");
+    };
+    let request = args.request();
+    assert_eq!((request.sid.as_str(), request.client_secret.as_str()), ("-s", "-c"));
+    assert_eq!((request.id_server.as_str(), request.id_access_token.as_str()), ("is:1", "-t"));
+    let missing = Some(ErrorKind::MissingRequiredArgument);
+    assert_eq!(parse("bind --sid s --client-secret c --id-server is").err(), missing);
+    assert_eq!(parse("bind --sid s --client-secret c --id-access-token t").err(), missing);
+
+    let ClientCommand::Unbind(args) = command("unbind email a@b.c") else { panic!("another command") };
+    let request = args.request();
+    assert_eq!(
+        (request.medium.as_str(), request.address.as_str(), request.id_server),
+        ("email", "a@b.c", None)
+    );
+    let ClientCommand::Unbind(args) = command("unbind email a@b.c --id-server is") else {
+        panic!("another command");
+    };
+    assert_eq!(args.request().id_server.as_deref(), Some("is"));
 }

@@ -1,5 +1,7 @@
 //! Every way in which a request body can be malformed, and the error that it has.
 
+mod identity;
+
 use countersign_api::{
     BodyError, FromObject, Object,
     client::{
@@ -10,7 +12,9 @@ use countersign_api::{
         register::{AvailabilityQuery, RegisterQuery, RegisterRequest},
         registration_token::ValidityQuery,
         request_token::{RequestEmailToken, RequestMsisdnToken},
-        threepid::{AddThreepidDirectlyRequest, AddThreepidRequest, DeleteThreepidRequest},
+        threepid::{
+            AddThreepidDirectlyRequest, AddThreepidRequest, BindThreepidRequest, DeleteThreepidRequest,
+        },
     },
     submit_token::SubmitTokenRequest,
 };
@@ -175,6 +179,20 @@ fn deleting_needs_medium_and_address() {
 }
 
 #[test]
+fn binding_needs_a_session_and_where_it_is() {
+    let whole =
+        json!({"client_secret": "s", "sid": "1", "id_server": "is.example.com", "id_access_token": "t"});
+    assert_eq!(error_of::<BindThreepidRequest>(&whole), None);
+    for key in ["client_secret", "sid", "id_server", "id_access_token"] {
+        let mut body = whole.clone();
+        body[key] = json!(1);
+        assert_eq!(error_of::<BindThreepidRequest>(&body), invalid(key, "a string"));
+        body.as_object_mut().unwrap().remove(key);
+        assert_eq!(error_of::<BindThreepidRequest>(&body), missing(key));
+    }
+}
+
+#[test]
 fn adding_directly_needs_a_whole_session() {
     let cases = [
         (json!({}), missing("three_pid_creds")),
@@ -248,6 +266,7 @@ fn debug_shows_no_secret() {
         "auth": {"type": "m.login.password", "session": "x", "user": secret, "password": secret},
         "new_password": secret,
         "three_pid_creds": {"sid": secret, "client_secret": secret},
+        "id_server": "is", "id_access_token": secret,
     })
     .to_string();
     fn shown<T: FromObject + std::fmt::Debug>(body: &str) -> String {
@@ -263,6 +282,7 @@ fn debug_shows_no_secret() {
         shown::<RequestEmailToken>(&body),
         shown::<RequestMsisdnToken>(&body),
         shown::<AddThreepidRequest>(&body),
+        shown::<BindThreepidRequest>(&body),
         shown::<DeleteThreepidRequest>(&body),
         shown::<SubmitTokenRequest>(&body),
     ];
@@ -284,6 +304,8 @@ fn any_json() -> impl Strategy<Value = Value> {
             "m.id.phone",
             "m.id.user",
             "x",
+            "1",
+            "-0",
             "\0"
         ])
         .prop_map(Value::from),
@@ -324,6 +346,22 @@ fn any_key() -> impl Strategy<Value = String> {
         "refresh_token",
         "three_pid_creds",
         "erase",
+        "id_server",
+        "id_access_token",
+        "access_token",
+        "matrix_server_name",
+        "expires_in",
+        "user_accepts",
+        "public_key",
+        "algorithm",
+        "pepper",
+        "addresses",
+        "mxid",
+        "threepid",
+        "room_id",
+        "sender",
+        "room_name",
+        "private_key",
     ];
     prop::sample::select(keys.to_vec()).prop_map(str::to_owned)
 }
@@ -340,6 +378,8 @@ fn read_everything(bytes: &[u8]) {
     let _ = Object::read::<ChangePasswordRequest>(bytes);
     let _ = Object::read::<DeactivateRequest>(bytes);
     let _ = Object::read::<RefreshRequest>(bytes);
+    let _ = Object::read::<BindThreepidRequest>(bytes);
+    identity::read_everything(bytes);
 }
 
 proptest! {
