@@ -5,10 +5,12 @@
 
 mod account;
 mod budget;
+mod canonical_json;
 mod client_secret;
 mod clock;
 mod email_address;
 mod hash;
+mod id_server;
 mod keyring;
 mod language;
 mod msisdn;
@@ -22,16 +24,21 @@ mod sealed;
 mod send_attempt;
 mod session_id;
 mod session_purpose;
+mod signed_json;
+mod signing;
 mod terms;
 mod threepid;
 mod tokens;
 mod uia;
+mod unpadded_base64;
 mod user_id;
 mod validation_session;
+mod x_matrix;
 
 pub use self::{
-    account::*, budget::*, client_secret::*, clock::*, email_address::*, hash::*, keyring::*, language::*,
-    msisdn::*, network::*, next_link::*, outbox::*, password::*, random::*, registration_token::*, sealed::*,
-    send_attempt::*, session_id::*, session_purpose::*, terms::*, threepid::*, tokens::*, uia::*, user_id::*,
-    validation_session::*,
+    account::*, budget::*, canonical_json::*, client_secret::*, clock::*, email_address::*, hash::*,
+    id_server::*, keyring::*, language::*, msisdn::*, network::*, next_link::*, outbox::*, password::*,
+    random::*, registration_token::*, sealed::*, send_attempt::*, session_id::*, session_purpose::*,
+    signed_json::*, signing::*, terms::*, threepid::*, tokens::*, uia::*, unpadded_base64::*, user_id::*,
+    validation_session::*, x_matrix::*,
 };
