@@ -22,10 +22,12 @@ mod random;
 mod registration_token;
 mod sealed;
 mod send_attempt;
+mod server_keys;
 mod session_id;
 mod session_purpose;
 mod signed_json;
 mod signing;
+mod special_address;
 mod terms;
 mod threepid;
 mod tokens;
@@ -38,7 +40,7 @@ mod x_matrix;
 pub use self::{
     account::*, budget::*, canonical_json::*, client_secret::*, clock::*, email_address::*, hash::*,
     id_server::*, keyring::*, language::*, msisdn::*, network::*, next_link::*, outbox::*, password::*,
-    random::*, registration_token::*, sealed::*, send_attempt::*, session_id::*, session_purpose::*,
-    signed_json::*, signing::*, terms::*, threepid::*, tokens::*, uia::*, unpadded_base64::*, user_id::*,
-    validation_session::*, x_matrix::*,
+    random::*, registration_token::*, sealed::*, send_attempt::*, server_keys::*, session_id::*,
+    session_purpose::*, signed_json::*, signing::*, special_address::*, terms::*, threepid::*, tokens::*,
+    uia::*, unpadded_base64::*, user_id::*, validation_session::*, x_matrix::*,
 };
