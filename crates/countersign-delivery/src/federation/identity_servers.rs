@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Federation;
 use crate::{
     Secret,
-    guard::{Destination, Request},
+    guard::{Destination, Failure, Request},
     peer::{Answer, PeerError},
 };
 
@@ -66,7 +66,8 @@ impl Federation {
     ) -> Result<IdServerAnswer, PeerError> {
         let body = json!({ "sid": sid, "client_secret": client_secret.expose(), "mxid": mxid });
         let authorization = format!("Bearer {}", id_access_token.expose());
-        read(&self.post(id_server, BIND, &authorization, &body).await?)
+        let call = self.post(id_server, BIND, &authorization, &body);
+        read(&self.guard.within_limits(id_server.as_str(), call).await?)
     }
 
     /// Asks an identity service to take an address of a user of ours back
@@ -90,11 +91,15 @@ impl Federation {
             let signed = XMatrix::sign(&request, signer.origin, name, field, signer.key);
             signed.expect("text can be signed").to_header()
         };
-        let answer = self.post(id_server, UNBIND, &signed(DestinationField::DestinationIs), &body).await?;
-        if !matches!(answer.status(), 401 | 403) {
-            return read(&answer);
-        }
-        read(&self.post(id_server, UNBIND, &signed(DestinationField::Destination), &body).await?)
+        let call = async {
+            let answer =
+                self.post(id_server, UNBIND, &signed(DestinationField::DestinationIs), &body).await?;
+            if !matches!(answer.status(), 401 | 403) {
+                return Ok(answer);
+            }
+            self.post(id_server, UNBIND, &signed(DestinationField::Destination), &body).await
+        };
+        read(&self.guard.within_limits(id_server.as_str(), call).await?)
     }
 
     async fn post(
@@ -103,14 +108,11 @@ impl Federation {
         uri: &str,
         authorization: &str,
         body: &Value,
-    ) -> Result<Answer, PeerError> {
+    ) -> Result<Answer, Failure> {
         let body = Some(body.to_string().into_bytes());
         let request = Request { method: Method::POST, uri, authorization: Some(authorization), body };
-        let call = async {
-            let destination = Destination::direct(id_server.as_server_name(), PORT)?;
-            self.guard.send(&destination, &request).await
-        };
-        self.guard.within_limits(id_server.as_str(), call).await
+        let destination = Destination::direct(id_server.as_server_name(), PORT)?;
+        self.guard.send(&destination, &request).await
     }
 }
 
