@@ -115,14 +115,15 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, cache_control: &[&'static str], body: &str) -> Answer {
-        let headers: HeaderMap =
-            cache_control.iter().map(|value| (CACHE_CONTROL, value.parse().unwrap())).collect();
+        let mut headers = HeaderMap::new();
+        for value in cache_control {
+            headers.append(CACHE_CONTROL, value.parse().unwrap());
+        }
         Answer { status, headers, body: body.as_bytes().to_vec() }
     }
 
     #[test]
     fn a_delegation_is_remembered_as_long_as_it_says_within_limits() {
-        let mut headers = HeaderMap::new();
         for (values, lifetime) in [
             (&[][..], DEFAULT_LIFETIME),
             (&["max-age=60"], Duration::from_secs(60)),
@@ -133,12 +134,7 @@ mod tests {
             (&["max-age=60, no-cache"], Duration::ZERO),
             (&["public", "no-store"], Duration::ZERO),
         ] {
-            headers.clear();
-            for value in values {
-                headers.append(CACHE_CONTROL, value.parse().unwrap());
-            }
-            let answer = Answer { status: 200, headers: headers.clone(), body: Vec::new() };
-            assert_eq!(super::lifetime(&answer), lifetime, "{values:?}");
+            assert_eq!(super::lifetime(&answer(200, values, "")), lifetime, "{values:?}");
         }
     }
 
