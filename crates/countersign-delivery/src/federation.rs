@@ -1,6 +1,6 @@
 //! Calls of servers that somebody else named: homeservers, and identity services.
 //!
-//! All go through the [guard](crate::guard), so a failure says nothing of its reason.
+//! All go through one guard, so a failure says nothing of its reason.
 
 mod discovery;
 mod identity_servers;
