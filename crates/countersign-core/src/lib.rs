@@ -6,10 +6,12 @@
 mod account;
 mod authorization;
 mod budget;
+mod canonical_json;
 mod client_secret;
 mod clock;
 mod email_address;
 mod hash;
+mod id_server;
 mod keyring;
 mod language;
 mod lookup_hash;
@@ -22,18 +24,25 @@ mod random;
 mod registration_token;
 mod sealed;
 mod send_attempt;
+mod server_keys;
 mod session_id;
 mod session_purpose;
+mod signed_json;
+mod signing;
+mod special_address;
 mod terms;
 mod threepid;
 mod tokens;
 mod uia;
+mod unpadded_base64;
 mod user_id;
 mod validation_session;
+mod x_matrix;
 
 pub use self::{
-    account::*, authorization::*, budget::*, client_secret::*, clock::*, email_address::*, hash::*,
-    keyring::*, language::*, lookup_hash::*, msisdn::*, network::*, next_link::*, outbox::*, password::*,
-    random::*, registration_token::*, sealed::*, send_attempt::*, session_id::*, session_purpose::*,
-    terms::*, threepid::*, tokens::*, uia::*, user_id::*, validation_session::*,
+    account::*, authorization::*, budget::*, canonical_json::*, client_secret::*, clock::*, email_address::*,
+    hash::*, id_server::*, keyring::*, language::*, lookup_hash::*, msisdn::*, network::*, next_link::*,
+    outbox::*, password::*, random::*, registration_token::*, sealed::*, send_attempt::*, server_keys::*,
+    session_id::*, session_purpose::*, signed_json::*, signing::*, special_address::*, terms::*, threepid::*,
+    tokens::*, uia::*, unpadded_base64::*, user_id::*, validation_session::*, x_matrix::*,
 };

@@ -59,14 +59,15 @@ pub enum InvalidLocalpart {
 
 /// The part after the colon in user ids: a hostname or IP address, perhaps with a port
 /// ([spec](https://spec.matrix.org/v1.19/appendices/#server-name)).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServerName(String);
 
 impl ServerName {
     /// Parses a server name.
     ///
     /// # Errors
-    /// When it is not a hostname, an IPv4 address or a bracketed IPv6 address, with an optional port of 1 to 5 digits.
+    /// When it is not a hostname, an IPv4 address or a bracketed IPv6 address, with an optional port of 1 to 5 digits,
+    /// up to 65535.
     pub fn parse(text: &str) -> Result<Self, InvalidServerName> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
@@ -83,8 +84,10 @@ impl ServerName {
         };
         let host_fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
         let good_host = (1..=230).contains(&host.len()) && host.bytes().all(host_fits);
-        let good_port =
-            |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
+        let good_port = |port: &str| {
+            let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+            (1..=5).contains(&port.len()) && digits && port.parse::<u16>().is_ok()
+        };
         if good_host && port.is_none_or(good_port) {
             Ok(Self(text.to_owned()))
         } else {
@@ -95,6 +98,24 @@ impl ServerName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The hostname or address, without the port; an IPv6 address is in its brackets.
+    pub fn host(&self) -> &str {
+        self.split().0
+    }
+
+    /// The port, if the name has one.
+    pub fn port(&self) -> Option<u16> {
+        self.split().1.and_then(|port| port.parse().ok())
+    }
+
+    fn split(&self) -> (&str, Option<&str>) {
+        let bracket = self.0.find(']').unwrap_or(0);
+        match self.0[bracket..].find(':') {
+            None => (&self.0, None),
+            Some(colon) => (&self.0[..bracket + colon], Some(&self.0[bracket + colon + 1..])),
+        }
     }
 }
 
@@ -117,6 +138,27 @@ impl UserId {
     /// The id of an account on this server.
     pub fn new(localpart: &Localpart, server_name: &ServerName) -> Self {
         Self(format!("@{}:{}", localpart.as_str(), server_name.as_str()))
+    }
+
+    /// Parses the id of a user of any server. A localpart may hold any characters but colon and NUL, as those of old accounts
+    /// do, and may be empty; it stays as it is.
+    ///
+    /// # Errors
+    /// When it is not `@localpart:server`, or longer than 255 bytes.
+    pub fn parse(text: &str) -> Result<Self, InvalidUserId> {
+        let (localpart, server_name) =
+            text.strip_prefix('@').and_then(|rest| rest.split_once(':')).ok_or(InvalidUserId)?;
+        if USER_ID_MAX_BYTES < text.len() || localpart.contains('\0') {
+            return Err(InvalidUserId);
+        }
+        ServerName::parse(server_name).map_err(|_| InvalidUserId)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The server that it is of: what stands behind the first colon.
+    pub fn server_name(&self) -> ServerName {
+        let (_, server_name) = self.0.split_once(':').expect("a user id has a colon");
+        ServerName(server_name.to_owned())
     }
 
     /// The localpart that a login names: a full id of this server, or a localpart, compared without case.
@@ -146,6 +188,11 @@ impl fmt::Display for UserId {
         f.write_str(&self.0)
     }
 }
+
+/// Text that is no user id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a user id is `@localpart:server`, of at most 255 bytes")]
+pub struct InvalidUserId;
 
 /// A device of an account: at most 512 bytes, chosen by the client or by us.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -217,6 +264,7 @@ mod tests {
             "a b",
             "example.org:",
             "example.org:123456",
+            "example.org:65536",
             "[::1",
             "[::1]8008",
             "https://example.org",
@@ -226,10 +274,47 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_server_name_is_a_host_and_perhaps_a_port() {
+        for (text, host, port) in [
+            ("example.org", "example.org", None),
+            ("example.org:8448", "example.org", Some(8448)),
+            ("example.org:00443", "example.org", Some(443)),
+            ("192.0.2.1:65535", "192.0.2.1", Some(65535)),
+            ("[2001:db8::1]", "[2001:db8::1]", None),
+            ("[::1]:8008", "[::1]", Some(8008)),
+        ] {
+            let name = ServerName::parse(text).unwrap();
+            assert_eq!((name.host(), name.port()), (host, port), "{text}");
+        }
+    }
+
+    #[test]
+    fn user_ids_of_any_server_stay_as_they_are() {
+        let longest = format!("@{}:example.org", "a".repeat(242));
+        for (id, server_name) in [
+            ("@alice:example.org", "example.org"),
+            ("@Alice Ü/=:Example.org:8448", "Example.org:8448"),
+            ("@:example.org", "example.org"),
+            ("@a@b:[::1]:1", "[::1]:1"),
+            (&longest, "example.org"),
+        ] {
+            let parsed = UserId::parse(id).unwrap();
+            assert_eq!((parsed.as_str(), parsed.server_name().as_str()), (id, server_name));
+        }
+        let too_long = format!("@{}:example.org", "a".repeat(243));
+        for bad in
+            ["", "alice:example.org", "@alice", "@alice:", "@a:b:c", "@a\0:b", "@a:b c", "!a:b", &too_long]
+        {
+            assert_eq!(UserId::parse(bad), Err(InvalidUserId), "{bad:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn parsers_never_panic(text in "\\PC{0,300}") {
             let _ = ServerName::parse(&text);
+            let _ = UserId::parse(&text).map(|id| id.server_name());
             let _ = Localpart::parse(&text, &server());
             let _ = UserId::localpart_here(&text, &server());
             let _ = DeviceId::parse(&text);

@@ -68,9 +68,9 @@ pub(crate) struct Peer {
 
 /// What another server answered.
 pub(crate) struct Answer {
-    status: u16,
-    retry_after: Option<Duration>,
-    body: Vec<u8>,
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 /// The parts of an error's body that decide something.
@@ -178,7 +178,7 @@ impl Answer {
     /// How long to wait before the next try: by the header, or else by the body.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let of_body = || self.any_refusal()?.retry_after_ms.map(Duration::from_millis);
-        self.retry_after.or_else(of_body).map(|wait| wait.min(MAX_RETRY_AFTER))
+        retry_after(&self.headers).or_else(of_body).map(|wait| wait.min(MAX_RETRY_AFTER))
     }
 
     pub(crate) fn unexpected(&self) -> PeerError {
@@ -192,9 +192,9 @@ async fn send(request: RequestBuilder, token: Option<&str>) -> Result<Answer, Pe
         None => request,
     };
     let mut response = request.send().await.map_err(|error| failed(&error))?;
-    let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
+    let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
     let body = read_limited(&mut response).await?;
-    Ok(Answer { status, retry_after, body })
+    Ok(Answer { status, headers, body })
 }
 
 async fn read_limited(response: &mut Response) -> Result<Vec<u8>, PeerError> {
@@ -268,7 +268,7 @@ mod tests {
     fn the_wait_is_the_headers_or_else_the_bodys() {
         let answer = |header: Option<u64>, body: &str| Answer {
             status: 429,
-            retry_after: header.map(Duration::from_secs),
+            headers: header.map(|seconds| (RETRY_AFTER, seconds.into())).into_iter().collect(),
             body: body.as_bytes().to_vec(),
         };
         let body = r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":1500}"#;

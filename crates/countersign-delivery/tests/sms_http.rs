@@ -4,6 +4,8 @@
 
 #[path = "support/http.rs"]
 mod http;
+#[path = "support/request.rs"]
+mod request;
 
 use std::time::Duration;
 

@@ -18,7 +18,7 @@ use countersign_delivery::{
 };
 
 use self::{
-    certificate::test_ca,
+    certificate::TestCa,
     server::{Act, Builder, Security, Server},
 };
 
@@ -358,10 +358,10 @@ fn tls_settings(server: &Server, tls: SmtpTls, ca: Option<Vec<u8>>) -> SmtpSetti
 
 #[tokio::test]
 async fn implicit_tls_and_starttls_deliver() {
-    let ca = test_ca("localhost");
+    let ca = TestCa::new();
     for (security, tls) in [
-        (Security::Implicit(ca.acceptor.clone()), SmtpTls::Implicit),
-        (Security::Starttls(ca.acceptor.clone()), SmtpTls::Starttls),
+        (Security::Implicit(ca.acceptor("localhost")), SmtpTls::Implicit),
+        (Security::Starttls(ca.acceptor("localhost")), SmtpTls::Starttls),
     ] {
         let server = Builder::new().security(security).start().await;
         let transport = SmtpTransport::new(tls_settings(&server, tls, Some(ca.pem.clone()))).unwrap();
@@ -375,9 +375,11 @@ async fn implicit_tls_and_starttls_deliver() {
 
 #[tokio::test]
 async fn a_certificate_that_does_not_fit_ends_the_attempt() {
-    let (ours, other, elsewhere) = (test_ca("localhost"), test_ca("localhost"), test_ca("elsewhere.example"));
-    for (acceptor, trusted) in [(&ours.acceptor, &other.pem), (&elsewhere.acceptor, &elsewhere.pem)] {
-        let server = Builder::new().security(Security::Starttls(acceptor.clone())).start().await;
+    let (ours, other) = (TestCa::new(), TestCa::new());
+    for (acceptor, trusted) in
+        [(ours.acceptor("localhost"), &other.pem), (ours.acceptor("elsewhere.example"), &ours.pem)]
+    {
+        let server = Builder::new().security(Security::Starttls(acceptor)).start().await;
         let settings = tls_settings(&server, SmtpTls::Starttls, Some(trusted.clone()));
         let reason = transient(send(&SmtpTransport::new(settings).unwrap()).await);
         assert!(reason.starts_with("SMTP TLS handshake: TLS failed: invalid peer certificate"), "{reason}");
@@ -387,15 +389,15 @@ async fn a_certificate_that_does_not_fit_ends_the_attempt() {
 
 #[tokio::test]
 async fn starttls_never_falls_back_to_clear_text() {
-    let ca = test_ca("localhost");
+    let ca = TestCa::new();
     let plain = Builder::new().start().await;
     let refusing = Builder::new()
-        .security(Security::Starttls(ca.acceptor.clone()))
+        .security(Security::Starttls(ca.acceptor("localhost")))
         .on("STARTTLS", 1, Act::line("454 4.7.0 not now"))
         .start()
         .await;
     let injecting = Builder::new()
-        .security(Security::Starttls(ca.acceptor.clone()))
+        .security(Security::Starttls(ca.acceptor("localhost")))
         .on("STARTTLS", 1, Act::Say(b"220 go\r\n250 injected\r\n".to_vec()))
         .start()
         .await;

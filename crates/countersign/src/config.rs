@@ -7,6 +7,7 @@ mod delegate;
 mod duration;
 mod email;
 mod error;
+mod federation;
 mod keys;
 mod limits;
 mod log;
@@ -41,6 +42,7 @@ pub use self::delegate::{DelegateConfig, DelegatedMedium};
 pub(crate) use self::duration::parse as parse_duration;
 pub use self::email::{EmailConfig, Mailbox, SmtpConfig, SmtpTls};
 pub use self::error::{ConfigError, Problem};
+pub use self::federation::FederationConfig;
 pub use self::keys::KeysConfig;
 pub use self::limits::LimitsConfig;
 pub use self::log::{LogConfig, LogFormat};
@@ -103,6 +105,9 @@ pub struct Config {
     pub well_known: WellKnownConfig,
     /// The homeserver that the node stands beside; absent, the node has accounts of its own.
     pub sidecar: Option<SidecarConfig>,
+    /// How servers that somebody else named are reached.
+    #[serde(default)]
+    pub federation: FederationConfig,
     /// What the node lets strangers find out.
     #[serde(default)]
     pub privacy: PrivacyConfig,
@@ -175,6 +180,7 @@ impl Config {
         if let Some(sidecar) = &self.sidecar {
             sidecar.check(self, &mut problems);
         }
+        self.federation.check(&mut problems);
         if let Some(email) = &self.email {
             email.check(&mut problems);
         }
@@ -235,6 +241,7 @@ impl Config {
             well_known: WellKnownConfig::default(),
             terms: TermsConfig::default(),
             sidecar: None,
+            federation: FederationConfig::default(),
             privacy: PrivacyConfig::default(),
             email: Some(EmailConfig::inbox()),
             sms: Some(SmsConfig::inbox()),

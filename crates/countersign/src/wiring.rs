@@ -5,6 +5,7 @@ mod callers;
 mod database;
 mod delegate;
 mod desk;
+mod federation;
 mod settings;
 mod transfer;
 mod transports;
@@ -36,6 +37,7 @@ use self::{
 pub use self::{
     database::migrate,
     desk::Desk,
+    federation::federation,
     transfer::{Beginning, Event, Phase, Transferred, transfer},
 };
 use crate::{

@@ -6,9 +6,11 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
 };
+
+use super::request::read_request;
 
 pub(crate) struct HttpServer {
     pub(crate) address: SocketAddr,
@@ -37,23 +39,7 @@ impl HttpServer {
 }
 
 async fn serve(mut tcp: TcpStream, answer: Arc<str>, requests: Arc<Mutex<Vec<String>>>) -> Option<()> {
-    let mut bytes = Vec::new();
-    let request = loop {
-        let text = String::from_utf8_lossy(&bytes);
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| {
-                line.to_ascii_lowercase()
-                    .strip_prefix("content-length: ")
-                    .and_then(|length| length.parse().ok())
-            });
-            if length.unwrap_or(0) <= body.len() {
-                break text.into_owned();
-            }
-        }
-        if tcp.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-    };
+    let request = read_request(&mut tcp).await?;
     requests.lock().unwrap().push(request);
     tcp.write_all(answer.as_bytes()).await.ok()
 }

@@ -174,6 +174,7 @@ fn every_example_value_is_accepted() {
         "storage.ca_file",
         "keys.master_key_file",
         "sidecar.ca_file",
+        "federation.ca_file",
         "email.smtp.ca_file",
         "templates.folder",
         "templates.pages_folder",
@@ -419,6 +420,12 @@ fn every_problem_names_its_key() {
         ("keys.master_key_file", |c| c.keys.master_key_file = "/".into()),
         ("registration.flows", |c| c.registration.flows = vec![]),
         ("registration.flows", |c| c.registration.flows = vec![vec![]]),
+        ("federation.allow_networks", |c| {
+            c.federation.allow_networks = vec!["::/0".parse().expect("a network")]
+        }),
+        ("federation.ca_file", |c| c.federation.ca_file = Some("/nowhere".into())),
+        ("federation.timeout", |c| c.federation.timeout = Duration::ZERO),
+        ("federation.max_answer_bytes", |c| c.federation.max_answer_bytes = 4095),
         ("email.smtp", |c| email(c).smtp = None),
         ("email.smtp.host", |c| smtp(c).host = "not a host".into()),
         ("email.smtp.port", |c| smtp(c).port = 0),
