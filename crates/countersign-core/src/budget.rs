@@ -35,13 +35,21 @@ pub enum BudgetKind {
     TokenChecks,
     /// Refreshes from a network.
     Refreshes,
+    /// Access tokens of the identity API that a network asks for.
+    IdentityRegistrations,
+    /// Addresses that a user looks up.
+    Lookups,
+    /// Invitations that a user sends.
+    Invitations,
+    /// Keys of other servers that a network has us fetch.
+    ServerKeys,
     /// Tokens that prove a user to another service.
     OpenIdTokens,
 }
 
 impl BudgetKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::MessagesHourly,
         Self::MessagesDaily,
         Self::Requests,
@@ -55,6 +63,10 @@ impl BudgetKind {
         Self::UiaSessions,
         Self::TokenChecks,
         Self::Refreshes,
+        Self::IdentityRegistrations,
+        Self::Lookups,
+        Self::Invitations,
+        Self::ServerKeys,
         Self::OpenIdTokens,
     ];
 
@@ -74,6 +86,10 @@ impl BudgetKind {
             Self::UiaSessions => "uia_sessions",
             Self::TokenChecks => "token_checks",
             Self::Refreshes => "refreshes",
+            Self::IdentityRegistrations => "identity_registrations",
+            Self::Lookups => "lookups",
+            Self::Invitations => "invitations",
+            Self::ServerKeys => "server_keys",
             Self::OpenIdTokens => "openid_tokens",
         }
     }
@@ -99,6 +115,13 @@ impl Rate {
     #[must_use]
     pub fn with_burst(self, burst: u32) -> Self {
         Self { burst: burst.max(1), ..self }
+    }
+
+    /// The same rate for something that counts as `units`. The burst is rounded down, but one may always come.
+    #[must_use]
+    pub fn for_units(self, units: u32) -> Self {
+        let units = units.max(1);
+        Self { burst: (self.burst / units).max(1), interval: self.interval.saturating_mul(units) }
     }
 }
 
@@ -238,6 +261,18 @@ mod tests {
             Rate::per(30, hour).with_burst(10),
             Rate { burst: 10, interval: Duration::from_secs(120) }
         );
+    }
+
+    #[test]
+    fn what_counts_as_many_takes_as_much() {
+        let ten = |units| Charge { rate: hourly(10).rate.for_units(units), ..hourly(10) };
+        let full_at = Some(charge(&[ten(4)], &[None], START).unwrap()[0].full_at);
+        assert_eq!(full_at, Some(START.after(Duration::from_secs(4 * 360))));
+        let full_at = Some(charge(&[ten(4)], &[full_at], START).unwrap()[0].full_at);
+        assert!(charge(&[ten(4)], &[full_at], START).is_err());
+        assert!(charge(&[ten(1)], &[full_at], START).is_ok());
+        assert!(charge(&[ten(11)], &[None], START).is_ok());
+        assert_eq!(ten(0).rate, hourly(10).rate);
     }
 
     proptest! {

@@ -96,6 +96,16 @@ impl EmailAddress {
         let top_level = self.domain().rsplit('.').next().unwrap_or_default();
         format!("{}…@{}….{top_level}", first(self.local_part()), first(self.domain()))
     }
+
+    /// What of the address may stand where all members of a room see it: the first character of each side, but never a whole
+    /// side, and nothing of how long they are.
+    pub fn redacted(&self) -> String {
+        let start = |side: &str| match side.char_indices().nth(1) {
+            Some((end, _)) => side[..end].to_owned(),
+            None => String::new(),
+        };
+        format!("{}...@{}...", start(self.local_part()), start(self.domain()))
+    }
 }
 
 impl fmt::Debug for EmailAddress {
@@ -319,6 +329,19 @@ mod tests {
             let address = EmailAddress::parse(address).unwrap();
             assert_eq!(address.masked(), expected);
             assert_eq!(format!("{address:?}"), format!("EmailAddress({expected})"));
+        }
+    }
+
+    #[test]
+    fn the_redacted_form_reveals_two_initials_and_no_whole_side() {
+        for (address, expected) in [
+            ("alice@mail.example.org", "a...@m..."),
+            ("foo@bar.com", "f...@b..."),
+            ("a@b.co", "...@b..."),
+            ("Ωmega@example.org", "ω...@e..."),
+            ("🙂@example.org", "...@e..."),
+        ] {
+            assert_eq!(EmailAddress::parse(address).unwrap().redacted(), expected);
         }
     }
 

@@ -70,6 +70,18 @@ keyed_hash! {
     OpenIdTokenHash
 }
 keyed_hash! {
+    /// Stands for an access token of the identity API.
+    IdentityTokenHash
+}
+keyed_hash! {
+    /// Stands for the token of an invitation.
+    InvitationTokenHash
+}
+keyed_hash! {
+    /// Finds an association by what a client hashed: an address, its medium and a pepper.
+    LookupKey
+}
+keyed_hash! {
     /// Stands for the id of a session of user-interactive authentication.
     UiaSessionHash
 }

@@ -18,10 +18,10 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
-    AccessTokenHash, AddressHash, ClientSecret, ClientSecretHash, Localpart, OpenIdTokenHash, Random,
-    RefreshTokenHash, RegistrationTokenHash, Sealed, SealedColumn, SessionId, SessionKey, SessionPurpose,
-    SubjectHash, ThirdPartyIdentifier, UiaOperation, UiaSessionHash, UiaTargetHash,
-    sealed::SEALED_NONCE_LENGTH,
+    AccessTokenHash, AddressHash, ClientSecret, ClientSecretHash, IdentityTokenHash, InvitationTokenHash,
+    Localpart, LookupDigest, LookupKey, OpenIdTokenHash, Random, RefreshTokenHash, RegistrationTokenHash,
+    Sealed, SealedColumn, SessionId, SessionKey, SessionPurpose, SubjectHash, ThirdPartyIdentifier,
+    UiaOperation, UiaSessionHash, UiaTargetHash, sealed::SEALED_NONCE_LENGTH,
 };
 
 /// Names one master key; 1 to 32 of `0-9a-zA-Z_-`. Stored beside whatever a key made.
@@ -326,6 +326,21 @@ impl Keyring {
     /// The hash that a token that proves a user to another service is stored as.
     pub fn openid_token_hash(&self, token: &str) -> OpenIdTokenHash {
         OpenIdTokenHash::from_bytes(labeled(&self.index, "openid_token", &[token.as_bytes()]))
+    }
+
+    /// The hash that an access token of the identity API is stored as.
+    pub fn identity_token_hash(&self, token: &str) -> IdentityTokenHash {
+        IdentityTokenHash::from_bytes(labeled(&self.index, "identity_token", &[token.as_bytes()]))
+    }
+
+    /// The hash that the token of an invitation is found by.
+    pub fn invitation_token_hash(&self, token: &str) -> InvitationTokenHash {
+        InvitationTokenHash::from_bytes(labeled(&self.index, "invitation_token", &[token.as_bytes()]))
+    }
+
+    /// What a digest that a client looks up is stored as: phone numbers under a known pepper fall in minutes.
+    pub fn lookup_key(&self, digest: &LookupDigest) -> LookupKey {
+        LookupKey::from_bytes(labeled(&self.index, "lookup", &[digest.as_bytes()]))
     }
 
     /// The hash that the id of a UIA session is stored as.

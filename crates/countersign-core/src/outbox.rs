@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::{Language, Medium, Random, SendAttempt, SessionId, Timestamp, ValidationSession};
+use crate::{Carrier, Language, Medium, Random, SendAttempt, SessionId, Timestamp, ValidationSession};
 
 /// The id of an outbox row: a UUID of version 7. Repeats of a message carry the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,10 +55,14 @@ pub enum MessageKind {
     MsisdnRemoved,
     /// To the addresses that an account had: it was deactivated.
     Deactivated,
+    /// To an address: someone invites its owner into a room.
+    Invitation,
+    /// To the homeserver of a user who bound an address: the invitations that waited for it.
+    OnBind,
 }
 
 impl MessageKind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Validation,
         Self::AddressInUse,
         Self::NoAccount,
@@ -68,6 +72,8 @@ impl MessageKind {
         Self::EmailRemoved,
         Self::MsisdnRemoved,
         Self::Deactivated,
+        Self::Invitation,
+        Self::OnBind,
     ];
 
     /// The name in the database.
@@ -82,6 +88,8 @@ impl MessageKind {
             Self::EmailRemoved => "email_removed",
             Self::MsisdnRemoved => "msisdn_removed",
             Self::Deactivated => "deactivated",
+            Self::Invitation => "invitation",
+            Self::OnBind => "on_bind",
         }
     }
 
@@ -101,10 +109,29 @@ impl MessageKind {
         }
     }
 
+    /// How a message of this kind to an address of that medium leaves: what is for a homeserver, by a call of that.
+    pub fn carrier(self, medium: Medium) -> Carrier {
+        match self {
+            Self::OnBind => Carrier::Federation,
+            Self::Validation
+            | Self::AddressInUse
+            | Self::NoAccount
+            | Self::PasswordChanged
+            | Self::EmailAdded
+            | Self::MsisdnAdded
+            | Self::EmailRemoved
+            | Self::MsisdnRemoved
+            | Self::Deactivated
+            | Self::Invitation => medium.into(),
+        }
+    }
+
     /// Whether it tells the owner of an account what became of it, and asks for nothing (docs/decisions/0012).
     pub const fn is_notice(self) -> bool {
         match self {
-            Self::Validation | Self::AddressInUse | Self::NoAccount => false,
+            Self::Validation | Self::AddressInUse | Self::NoAccount | Self::Invitation | Self::OnBind => {
+                false
+            }
             Self::PasswordChanged
             | Self::EmailAdded
             | Self::MsisdnAdded
@@ -127,8 +154,8 @@ pub struct OutboxMessage {
     pub id: MessageId,
     /// What it says.
     pub kind: MessageKind,
-    /// How it travels.
-    pub medium: Medium,
+    /// How it leaves.
+    pub carrier: Carrier,
     /// The session that owes it.
     pub sid: SessionId,
     /// The attempt that asked for it.

@@ -72,6 +72,14 @@ pub enum SealedColumn {
     RegistrationToken,
     /// `delegated_sessions.sealed_remote`; the row is the `sid`.
     DelegatedSession,
+    /// `associations.sealed_address`; the row is the address hash.
+    AssociationAddress,
+    /// `recorded_binds.sealed_address`; the row is the address hash.
+    RecordedBindAddress,
+    /// `invitations.sealed_details`; the row is the token's hash.
+    Invitation,
+    /// `signing_keys.sealed_seed`; the row is the key's id.
+    SigningKey,
     /// `index_keys.sealed_key`; there is one row.
     IndexKey,
 }
@@ -86,6 +94,10 @@ impl SealedColumn {
             Self::UiaParams => "uia_sessions.sealed_params",
             Self::RegistrationToken => "registration_tokens.sealed_token",
             Self::DelegatedSession => "delegated_sessions.sealed_remote",
+            Self::AssociationAddress => "associations.sealed_address",
+            Self::RecordedBindAddress => "recorded_binds.sealed_address",
+            Self::Invitation => "invitations.sealed_details",
+            Self::SigningKey => "signing_keys.sealed_seed",
             Self::IndexKey => "index_keys.sealed_key",
         }
     }

@@ -36,6 +36,14 @@ impl TermsVersion {
     }
 }
 
+/// Whether a user who accepted these versions accepted all that is required. A new version of a policy is required anew.
+pub fn are_accepted<'a>(
+    required: impl IntoIterator<Item = &'a TermsVersion>,
+    accepted: &[TermsVersion],
+) -> bool {
+    required.into_iter().all(|version| accepted.contains(version))
+}
+
 fn is_opaque_id(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
     (1..=255).contains(&text.len()) && text.bytes().all(fits)
@@ -55,6 +63,21 @@ pub enum InvalidTermsVersion {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_required_version_must_be_accepted_and_no_other_stands_for_it() {
+        let version = |policy: &str, version: &str| TermsVersion::parse(policy, version).unwrap();
+        let required = [version("terms", "2"), version("privacy", "1")];
+        let accepted = |versions: &[(&str, &str)]| {
+            let accepted: Vec<_> = versions.iter().map(|(policy, number)| version(policy, number)).collect();
+            are_accepted(&required, &accepted)
+        };
+        assert!(accepted(&[("privacy", "1"), ("terms", "2"), ("terms", "1")]));
+        for versions in [&[][..], &[("terms", "2")], &[("terms", "1"), ("privacy", "1")]] {
+            assert!(!accepted(versions), "{versions:?}");
+        }
+        assert!(are_accepted([], &[]));
+    }
 
     #[test]
     fn names_follow_the_grammar() {

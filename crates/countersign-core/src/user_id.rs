@@ -161,6 +161,12 @@ impl UserId {
         ServerName(server_name.to_owned())
     }
 
+    /// The localpart, if this is a user of that server. It stays as it is.
+    pub fn localpart_on(&self, server_name: &ServerName) -> Option<Localpart> {
+        let (localpart, server) = self.0.strip_prefix('@')?.split_once(':')?;
+        (server == server_name.as_str()).then(|| Localpart::from_stored(localpart.to_owned()))
+    }
+
     /// The localpart that a login names: a full id of this server, or a localpart, compared without case.
     /// `None` if it is an id of another server, which never matches an account.
     pub fn localpart_here(user: &str, server_name: &ServerName) -> Option<Localpart> {
@@ -250,6 +256,13 @@ mod tests {
             let found = UserId::localpart_here(user, &server());
             assert_eq!(found.as_ref().map(Localpart::as_str), localpart, "{user}");
         }
+    }
+
+    #[test]
+    fn localparts_of_old_accounts_stay_as_they_are() {
+        let old = UserId::parse("@Old Name:example.org").unwrap();
+        assert_eq!(old.localpart_on(&server()).unwrap().as_str(), "Old Name");
+        assert_eq!(UserId::parse("@a:example.com").unwrap().localpart_on(&server()), None);
     }
 
     #[test]

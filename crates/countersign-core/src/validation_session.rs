@@ -2,6 +2,7 @@
 //!
 //! Each decision is a pure function from loaded state to what must be saved; it has a file of its own below.
 
+mod bind;
 mod consume;
 mod end;
 mod notice;
@@ -19,13 +20,16 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 pub use self::{
+    bind::{Bind, NotValidated},
     consume::{AddDecision, AddRefusal, AddState, AddThreepid},
     end::{NotMe, NotMeDecision},
     notice::NoticeDraft,
     prove::{RegisterRefusal, Unproven},
     request::{InUsePolicy, RequestDecision, RequestState, Requested, SessionChange, ValidationRequest},
     send::BeginSend,
-    submit::{ConfirmDecision, Confirmation, Confirmed, SubmitDecision, Submitted, TokenSubmission},
+    submit::{
+        ConfirmDecision, Confirmation, Confirmed, SubmissionScope, SubmitDecision, Submitted, TokenSubmission,
+    },
 };
 use crate::{
     AddressHash, ClientSecretHash, CodeGeneration, Keyring, LinkToken, Localpart, MasterKeyId, Medium,

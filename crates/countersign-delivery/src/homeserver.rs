@@ -12,6 +12,7 @@ use crate::{
 const WHOAMI: &str = "/_matrix/client/v3/account/whoami";
 const LOGIN: &str = "/_matrix/client/v3/login";
 const LOGOUT: &str = "/_matrix/client/v3/logout";
+const USERINFO: &str = "/_matrix/federation/v1/openid/userinfo";
 
 /// The only way to log in that is used.
 const PASSWORD: &str = "m.login.password";
@@ -59,6 +60,11 @@ struct WhoamiAnswer {
     user_id: String,
     #[serde(default)]
     is_guest: bool,
+}
+
+#[derive(Deserialize)]
+struct UserinfoAnswer {
+    sub: String,
 }
 
 #[derive(Serialize)]
@@ -109,6 +115,15 @@ impl Homeserver {
         }
         let WhoamiAnswer { user_id, is_guest } = answer.success()?;
         Ok(if is_guest { Whoami::Guest } else { Whoami::User(user_id) })
+    }
+
+    /// Asks whom an OpenID token proves. `None`: nobody.
+    pub async fn openid_userinfo(&self, token: &str) -> Result<Option<String>, PeerError> {
+        let answer = self.peer.get_with_query(USERINFO, None, &[("access_token", token)]).await?;
+        if answer.refusal(401).is_some() {
+            return Ok(None);
+        }
+        answer.success().map(|UserinfoAnswer { sub }| Some(sub))
     }
 
     /// Logs a device in by password, to see whether it is the password.

@@ -11,8 +11,8 @@ use minijinja_contrib::pycompat;
 pub use self::{
     context::{
         AccountChange, AccountChangedEmail, AccountChangedSms, AddressInUseEmail, AddressInUseSms,
-        EmailTemplate, MessagePurpose, NoAccountEmail, NoAccountSms, SmsTemplate, ValidateEmail,
-        ValidateMsisdn,
+        EmailTemplate, InvitationEmail, MessagePurpose, NoAccountEmail, NoAccountSms, SmsTemplate,
+        ValidateEmail, ValidateMsisdn,
     },
     files::TemplateFilesError,
 };
@@ -166,6 +166,7 @@ impl Templates {
             self.check_email::<AddressInUseEmail>(language)?;
             self.check_email::<NoAccountEmail>(language)?;
             self.check_email::<AccountChangedEmail>(language)?;
+            self.check_email::<InvitationEmail>(language)?;
             self.check_sms::<ValidateMsisdn>(language)?;
             self.check_sms::<AddressInUseSms>(language)?;
             self.check_sms::<NoAccountSms>(language)?;

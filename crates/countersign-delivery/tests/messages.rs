@@ -6,7 +6,7 @@ use countersign_delivery::{
     Templates,
     templates::{
         AccountChangedEmail, AccountChangedSms, AddressInUseEmail, AddressInUseSms, EmailTemplate,
-        NoAccountEmail, NoAccountSms, SmsTemplate, ValidateEmail, ValidateMsisdn,
+        InvitationEmail, NoAccountEmail, NoAccountSms, SmsTemplate, ValidateEmail, ValidateMsisdn,
     },
 };
 
@@ -47,6 +47,11 @@ fn no_account_email() {
 #[test]
 fn account_changed_email() {
     emails::<AccountChangedEmail>();
+}
+
+#[test]
+fn invitation_email() {
+    emails::<InvitationEmail>();
 }
 
 #[test]

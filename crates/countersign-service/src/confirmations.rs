@@ -143,6 +143,17 @@ impl Confirmations {
         self.page(&session)
     }
 
+    /// What a page shows of a session that was validated without its button.
+    ///
+    /// # Errors
+    /// When the session is gone; when the database fails.
+    pub async fn view_validated(&self, sid: SessionId) -> Result<Page, ConfirmError> {
+        let session = self.find(Some(sid)).await?;
+        let session =
+            session.filter(|session| session.validated_at.is_some()).ok_or(ConfirmError::Unknown)?;
+        self.page(&session)
+    }
+
     /// What the "this wasn't me" page shows. Changes nothing.
     ///
     /// # Errors

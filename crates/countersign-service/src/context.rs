@@ -1,6 +1,6 @@
 //! What a request brings along beside its body.
 
-use countersign_core::{ClientNetwork, Language, TokenOwner};
+use countersign_core::{ClientNetwork, Language, UserId};
 
 /// What a request brings along beside its body.
 #[derive(Clone, Debug)]
@@ -9,6 +9,6 @@ pub struct RequestContext {
     pub network: ClientNetwork,
     /// The language that its sender reads.
     pub language: Language,
-    /// Whom its access token stands for, if it carries one that works.
-    pub caller: Option<TokenOwner>,
+    /// Whom its access token stands for, if it carries one that works: of the identity API, a user of any server.
+    pub caller: Option<UserId>,
 }

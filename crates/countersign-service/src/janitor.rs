@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use countersign_core::Clock;
-use countersign_storage::{Retention, Storage, Swept};
+use countersign_storage::{Retention, Storage, StorageError, Swept};
 use tokio_util::sync::CancellationToken;
 
 /// Sweeps the database from time to time.
@@ -43,19 +43,11 @@ impl Janitor {
         loop {
             let swept = tokio::select! {
                 () = shutdown.cancelled() => return None,
-                swept = self.storage.sweep(self.retention, self.clock.now()) => swept,
+                swept = self.sweep() => swept,
             };
             match swept {
-                Ok(swept) if swept == Swept::default() => return Some(()),
-                Ok(swept) => tracing::debug!(
-                    swept.sessions = swept.sessions,
-                    swept.messages = swept.messages,
-                    swept.uia_sessions = swept.uia_sessions,
-                    swept.openid_tokens = swept.openid_tokens,
-                    swept.delegated_sessions = swept.delegated_sessions,
-                    swept.budgets = swept.budgets,
-                    "Deleted rows that were over"
-                ),
+                Ok(Left::Nothing) => return Some(()),
+                Ok(Left::MaybeMore) => {}
                 Err(error) => {
                     let cause = &error as &dyn std::error::Error;
                     if error.is_outage() {
@@ -68,4 +60,30 @@ impl Janitor {
             }
         }
     }
+
+    /// Deletes some of what is over. Keys of retired peppers are left where a rotation broke off before its last step.
+    async fn sweep(&self) -> Result<Left, StorageError> {
+        let swept = self.storage.sweep(self.retention, self.clock.now()).await?;
+        let lookup_keys = self.storage.sweep_peppers(self.retention.rows_per_sweep).await?;
+        if swept == Swept::default() && lookup_keys == 0 {
+            return Ok(Left::Nothing);
+        }
+        tracing::debug!(
+            swept.sessions = swept.sessions,
+            swept.messages = swept.messages,
+            swept.uia_sessions = swept.uia_sessions,
+            swept.openid_tokens = swept.openid_tokens,
+            swept.delegated_sessions = swept.delegated_sessions,
+            swept.budgets = swept.budgets,
+            swept.lookup_keys = lookup_keys,
+            "Deleted rows that were over"
+        );
+        Ok(Left::MaybeMore)
+    }
+}
+
+/// Whether there may be more to delete.
+enum Left {
+    Nothing,
+    MaybeMore,
 }

@@ -1,7 +1,7 @@
 //! How often things may happen.
 
 use countersign_core::{
-    AddressHash, BudgetKey, BudgetKind, Charge, ClientNetwork, Keyring, Localpart, Rate, SubjectHash,
+    AddressHash, BudgetKey, BudgetKind, Charge, ClientNetwork, Keyring, Localpart, Rate, SubjectHash, UserId,
 };
 
 /// How often things may happen. `None` of a rate lifts it.
@@ -35,11 +35,29 @@ pub struct Limits {
     pub refreshes: Option<Rate>,
     /// Sessions of user-interactive authentication that a network begins without an access token.
     pub uia_sessions: Option<Rate>,
+    /// Access tokens of the identity API that a network asks for.
+    pub identity_registrations: Option<Rate>,
+    /// Lookups by a user, each hundred addresses that are asked for at once being one.
+    pub lookups: Option<Rate>,
+    /// Invitations by a user.
+    pub invitations: Option<Rate>,
+    /// Keys of other servers that a network has us fetch.
+    pub server_keys: Option<Rate>,
     /// Tokens with which an account proves itself to other services.
     pub openid_tokens: Option<Rate>,
 }
 
+/// A lookup of more addresses counts as several.
+const ADDRESSES_PER_LOOKUP: usize = 100;
+
 impl Limits {
+    /// The same, for a service that asks for its own users: networks are not counted, since it is one itself and counts
+    /// those of its users.
+    #[must_use]
+    pub fn without_networks(self) -> Self {
+        Self { requests: None, misses_per_network: None, ..self }
+    }
+
     /// What a message to an address costs, asked for from a network.
     pub(crate) fn message(
         &self,
@@ -97,6 +115,38 @@ impl Limits {
             .collect()
     }
 
+    /// What an access token of the identity API costs.
+    pub(crate) fn identity_registration(&self, keyring: &Keyring, network: ClientNetwork) -> Vec<Charge> {
+        let subject = network_subject(keyring, network);
+        charge(BudgetKind::IdentityRegistrations, subject, self.identity_registrations).into_iter().collect()
+    }
+
+    /// What it costs a user to look up so many addresses at once.
+    pub(crate) fn lookup(&self, keyring: &Keyring, user_id: &UserId, addresses: usize) -> Vec<Charge> {
+        let units = u32::try_from(addresses.div_ceil(ADDRESSES_PER_LOOKUP)).unwrap_or(u32::MAX);
+        let rate = self.lookups.map(|rate| rate.for_units(units));
+        charge(BudgetKind::Lookups, user_subject(keyring, user_id), rate).into_iter().collect()
+    }
+
+    /// What it costs a user to invite an address.
+    pub(crate) fn invitation(
+        &self,
+        keyring: &Keyring,
+        user_id: &UserId,
+        address: AddressHash,
+        network: ClientNetwork,
+    ) -> Vec<Charge> {
+        let by_user = charge(BudgetKind::Invitations, user_subject(keyring, user_id), self.invitations);
+        self.message(keyring, address, network).into_iter().chain(by_user).collect()
+    }
+
+    /// What it costs to have the keys of another server fetched.
+    pub(crate) fn server_key(&self, keyring: &Keyring, network: ClientNetwork) -> Vec<Charge> {
+        charge(BudgetKind::ServerKeys, network_subject(keyring, network), self.server_keys)
+            .into_iter()
+            .collect()
+    }
+
     /// What a token costs that proves an account to another service.
     pub(crate) fn openid_token(&self, keyring: &Keyring, localpart: &Localpart) -> Vec<Charge> {
         charge(BudgetKind::OpenIdTokens, account_subject(keyring, localpart), self.openid_tokens)
@@ -148,6 +198,11 @@ pub(crate) fn account_subject(keyring: &Keyring, localpart: &Localpart) -> Subje
 /// Names a network in `budgets`.
 pub(crate) fn network_subject(keyring: &Keyring, network: ClientNetwork) -> SubjectHash {
     keyring.subject_hash("network", &network.to_bytes())
+}
+
+/// Names a user of any server in `budgets`.
+fn user_subject(keyring: &Keyring, user_id: &UserId) -> SubjectHash {
+    keyring.subject_hash("user", user_id.as_str().as_bytes())
 }
 
 fn charge(kind: BudgetKind, subject: SubjectHash, rate: Option<Rate>) -> Option<Charge> {

@@ -27,6 +27,22 @@ impl Links {
         format!("{}/_countersign/v1/confirm?sid={sid}&token={}", self.public_url, token.expose())
     }
 
+    /// Where to ask whether a key of this server is good.
+    pub fn pubkey_is_valid(&self) -> String {
+        format!("{}/_matrix/identity/v2/pubkey/isvalid", self.public_url)
+    }
+
+    /// Where to ask whether the key of an invitation is good.
+    pub fn ephemeral_pubkey_is_valid(&self) -> String {
+        format!("{}/_matrix/identity/v2/pubkey/ephemeral/isvalid", self.public_url)
+    }
+
+    /// Where an app has it signed that its user has an invitation. Both values are base64url.
+    pub fn sign_ed25519(&self, token: &str, private_key: &str) -> String {
+        let path = "/_matrix/identity/v2/sign-ed25519";
+        format!("{}{path}?token={token}&private_key={private_key}", self.public_url)
+    }
+
     /// The "this wasn't me" link in a mail.
     pub fn not_me(&self, sid: &SessionId, token: &NotMeToken) -> String {
         format!("{}/_countersign/v1/not-me?sid={sid}&token={}", self.public_url, token.expose())

@@ -3,23 +3,29 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    Keyring, LeasedMessage, Medium, MessageKind, OpenError, SealedColumn, SessionPurpose,
-    ThirdPartyIdentifier, Timestamp, ValidationSession,
+    Keyring, LeasedMessage, Medium, MessageKind, SessionPurpose, ThirdPartyIdentifier, Timestamp,
+    ValidationSession,
 };
 use countersign_delivery::{
     EmailMessage, SmsMessage,
     templates::{
         AccountChange, AccountChangedEmail, AccountChangedSms, AddressInUseEmail, AddressInUseSms,
-        MessagePurpose, NoAccountEmail, NoAccountSms, RenderedEmail, RenderedSms, TemplateError, Templates,
-        ValidateEmail, ValidateMsisdn,
+        InvitationEmail, MessagePurpose, NoAccountEmail, NoAccountSms, RenderedEmail, RenderedSms,
+        TemplateError, Templates, ValidateEmail, ValidateMsisdn,
     },
 };
+use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
 
-use crate::VerifierSettings;
+use crate::{
+    InviteLink, VerifierSettings,
+    invitations::{InvalidDetails, invitation_email},
+    session_address::{SessionAddressError, open_session_address},
+};
 
 /// Writes messages. Shared by the workers of both media.
 pub struct MessageWriter {
+    storage: Arc<dyn Storage>,
     keyring: Arc<Keyring>,
     templates: Templates,
     verifier: Arc<VerifierSettings>,
@@ -31,6 +37,10 @@ pub struct MessageWriter {
 pub struct WriterSettings {
     /// The origin where an SMS's code is typed.
     pub autofill_domain: Option<String>,
+    /// Where the mails of invitations lead; `None`: nowhere, they only tell.
+    pub invite_link: Option<InviteLink>,
+    /// Words that a name must not hold to stand in the mail of an invitation, in lower case.
+    pub invite_blocked_words: Vec<String>,
 }
 
 /// A message, written.
@@ -41,39 +51,49 @@ pub(crate) enum Written {
     Sms(SmsMessage),
 }
 
-/// Why a message can't be written. It never will be.
+/// Why a message can't be written. It never will be, unless the database failed.
 #[derive(Debug, Error)]
 pub(crate) enum WriteError {
-    /// The address does not open.
-    #[error("the session's address does not open")]
-    Sealed(#[source] OpenError),
-    /// What is sealed is no address.
-    #[error("the session's address makes no sense")]
-    Address,
+    /// The address can't be read.
+    #[error(transparent)]
+    Address(#[from] SessionAddressError),
     /// The key that the tokens derive from was taken out of the key file.
     #[error("the session's token key is gone")]
     TokenKey,
+    /// It is no mail and no SMS.
+    #[error("a message of kind {0} came to a worker that can't write it")]
+    Kind(&'static str),
     /// A template fails.
     #[error("the template fails")]
     Template(#[source] TemplateError),
+    /// The invitation that it is about is gone.
+    #[error("the invitation is gone")]
+    NoInvitation,
+    /// The invitation that it is about can't be read.
+    #[error(transparent)]
+    Invitation(#[from] InvalidDetails),
+    /// The database failed. This alone may pass.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 impl MessageWriter {
     /// Joins what it needs.
     pub fn new(
+        storage: Arc<dyn Storage>,
         keyring: Arc<Keyring>,
         templates: Templates,
         verifier: Arc<VerifierSettings>,
         settings: WriterSettings,
     ) -> Self {
-        Self { keyring, templates, verifier, settings }
+        Self { storage, keyring, templates, verifier, settings }
     }
 
-    pub(crate) fn write(&self, leased: &LeasedMessage, now: Timestamp) -> Result<Written, WriteError> {
-        let threepid = self.open_address(&leased.session)?;
+    pub(crate) async fn write(&self, leased: &LeasedMessage, now: Timestamp) -> Result<Written, WriteError> {
+        let threepid = open_session_address(&self.keyring, &leased.session)?;
         match threepid {
             ThirdPartyIdentifier::Email(email) => {
-                self.write_email(leased, email.as_str(), now).map(Written::Email)
+                self.write_email(leased, email.as_str(), now).await.map(Written::Email)
             }
             ThirdPartyIdentifier::Msisdn(msisdn) => {
                 let country = msisdn.country();
@@ -82,16 +102,7 @@ impl MessageWriter {
         }
     }
 
-    fn open_address(&self, session: &ValidationSession) -> Result<ThirdPartyIdentifier, WriteError> {
-        let sealer = self.keyring.sealer();
-        let address = sealer
-            .open(SealedColumn::SessionAddress, session.sid.as_bytes(), &session.sealed_address)
-            .map_err(WriteError::Sealed)?;
-        let address = str::from_utf8(&address).map_err(|_| WriteError::Address)?;
-        ThirdPartyIdentifier::from_canonical(session.medium, address).ok_or(WriteError::Address)
-    }
-
-    fn write_email(
+    async fn write_email(
         &self,
         leased: &LeasedMessage,
         to: &str,
@@ -102,7 +113,7 @@ impl MessageWriter {
         let server_name = self.verifier.server_name.to_string();
         let purpose = purpose(session.purpose);
         let (mut link, mut code) = (None, None);
-        let rendered = match words(message.kind) {
+        let rendered = match words(message.kind)? {
             Words::Validation => {
                 let context = self.validate_email(session, server_name, now)?;
                 (link, code) = (context.link.clone(), context.code.clone());
@@ -120,6 +131,11 @@ impl MessageWriter {
             Words::AccountChanged(change) => {
                 let (user_id, when) = (account(session), when(session.created_at));
                 let context = AccountChangedEmail { server_name, user_id, change, when };
+                self.templates.render_email(&context, language)
+            }
+            Words::Invitation => {
+                let context = self.invitation(session).await?;
+                link.clone_from(&context.link);
                 self.templates.render_email(&context, language)
             }
         };
@@ -158,6 +174,13 @@ impl MessageWriter {
         })
     }
 
+    async fn invitation(&self, session: &ValidationSession) -> Result<InvitationEmail, WriteError> {
+        let found = self.storage.find_invitation_of_session(session.sid).await?;
+        let invitation = found.ok_or(WriteError::NoInvitation)?;
+        let mail = invitation_email(&invitation, &self.keyring, &self.verifier, &self.settings)?;
+        Ok(InvitationEmail { not_me_link: self.not_me_link(session)?, ..mail })
+    }
+
     fn not_me_link(&self, session: &ValidationSession) -> Result<Option<String>, WriteError> {
         let token = session.not_me_token(&self.keyring).ok_or(WriteError::TokenKey)?;
         Ok(Some(self.verifier.links.not_me(&session.sid, &token)))
@@ -175,7 +198,7 @@ impl MessageWriter {
         let server_name = self.verifier.server_name.to_string();
         let purpose = purpose(session.purpose);
         let mut code = None;
-        let rendered = match words(message.kind) {
+        let rendered = match words(message.kind)? {
             Words::Validation => {
                 let typed = self.code(session)?.ok_or(WriteError::TokenKey)?;
                 code = Some(typed.clone());
@@ -196,6 +219,7 @@ impl MessageWriter {
                 let context = AccountChangedSms { server_name, user_id: account(session), change };
                 self.templates.render_sms(&context, language)
             }
+            Words::Invitation => return Err(WriteError::Kind(message.kind.as_str())),
         };
         let RenderedSms { template, text, .. } = rendered.map_err(WriteError::Template)?;
         let (id, date_ms) = (message.id.to_string(), now.as_millis());
@@ -225,10 +249,11 @@ enum Words {
     AddressInUse,
     NoAccount,
     AccountChanged(AccountChange),
+    Invitation,
 }
 
-fn words(kind: MessageKind) -> Words {
-    match kind {
+fn words(kind: MessageKind) -> Result<Words, WriteError> {
+    Ok(match kind {
         MessageKind::Validation => Words::Validation,
         MessageKind::AddressInUse => Words::AddressInUse,
         MessageKind::NoAccount => Words::NoAccount,
@@ -238,7 +263,9 @@ fn words(kind: MessageKind) -> Words {
         MessageKind::EmailRemoved => Words::AccountChanged(AccountChange::EmailRemoved),
         MessageKind::MsisdnRemoved => Words::AccountChanged(AccountChange::MsisdnRemoved),
         MessageKind::Deactivated => Words::AccountChanged(AccountChange::Deactivated),
-    }
+        MessageKind::Invitation => Words::Invitation,
+        MessageKind::OnBind => return Err(WriteError::Kind(kind.as_str())),
+    })
 }
 
 /// The account that a notice is about.

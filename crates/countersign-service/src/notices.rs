@@ -2,15 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_core::{
-    AccountThreepid, ClientSecret, Clock, DrawnRandom, Keyring, Language, Localpart, Medium, MessageId,
-    NoticeDraft, Random, SealedColumn, ServerName, SessionId, SessionPurpose, ThirdPartyIdentifier,
-    TokenNonce, UserId,
+    AccountThreepid, Clock, Keyring, Language, Localpart, Medium, NoticeDraft, Random, ServerName, UserId,
 };
 use countersign_storage::Storage;
 
-use crate::{OutboxWakeup, ThreepidsError, account_threepids::open_address};
+use crate::{OutboxWakeup, ThreepidsError, account_threepids::open_address, drafts::UnaskedMessage};
 
 /// Writes to the addresses of accounts. Cheap to clone.
 #[derive(Clone)]
@@ -61,44 +58,24 @@ impl Notices {
         }
         let threepids = self.storage.list_threepids(localpart).await?;
         let told = threepids.into_iter().filter(|threepid| self.settings.media.contains(&threepid.medium));
-        told.map(|threepid| self.draft(localpart, language, &threepid)).collect()
+        let user_id = UserId::new(localpart, &self.settings.server_name);
+        let draft = |row: AccountThreepid| {
+            let threepid = open_address(&self.keyring, &row)?;
+            let message = UnaskedMessage {
+                threepid: &threepid,
+                language,
+                user_id: &user_id,
+                lifetime: self.settings.lifetime,
+            };
+            Ok(message.draft(&self.keyring, &*self.random, self.clock.now()))
+        };
+        told.map(draft).collect()
     }
 
     /// Lets the workers see that notices were queued.
     pub(crate) fn ring(&self, notified: &[Medium]) {
         for medium in notified {
-            self.wakeup.ring(*medium);
+            self.wakeup.ring((*medium).into());
         }
-    }
-
-    fn draft(
-        &self,
-        localpart: &Localpart,
-        language: &Language,
-        threepid: &AccountThreepid,
-    ) -> Result<NoticeDraft, ThreepidsError> {
-        let address: ThirdPartyIdentifier = open_address(&self.keyring, threepid)?;
-        let now = self.clock.now();
-        let random: &dyn Random = &DrawnRandom::new(&*self.random);
-        let sealer = self.keyring.sealer();
-        let sid = SessionId::generate(now, random);
-        let client_secret = ClientSecret::parse(&URL_SAFE_NO_PAD.encode(random.bytes::<32>()))
-            .expect("base64url has only characters that a client secret may have");
-        let address_hash = threepid.address_hash;
-        let text = address.address().as_bytes();
-        Ok(NoticeDraft {
-            sid,
-            message_id: MessageId::generate(now, random),
-            medium: threepid.medium,
-            address_hash,
-            sealed_address: sealer.seal(SealedColumn::SessionAddress, sid.as_bytes(), text, random),
-            key: self.keyring.session_key(SessionPurpose::Verify, &address_hash, &client_secret),
-            client_secret_hash: self.keyring.client_secret_hash(&client_secret),
-            token_key_id: sealer.current_key_id().clone(),
-            nonce: TokenNonce::from_bytes(random.bytes()),
-            language: language.clone(),
-            user_id: UserId::new(localpart, &self.settings.server_name),
-            lifetime: self.settings.lifetime,
-        })
     }
 }

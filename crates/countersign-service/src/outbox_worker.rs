@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use countersign_core::{
-    Clock, CodePolicy, GiveUpReason, LeaseId, LeasedMessage, Medium, OutboxMessage, Random, RetryPolicy,
-    Timestamp,
+    Carrier, Clock, CodePolicy, GiveUpReason, LeaseId, LeasedMessage, Medium, OutboxMessage, Random,
+    RetryPolicy, Timestamp,
 };
 use countersign_delivery::{EmailTransport, SendError, SmsGateway};
 use countersign_storage::{LeaseRequest, Storage, StorageError};
@@ -15,7 +15,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Delegate, MessageWriter, OutboxWakeup, message_writer::Written};
+use crate::{
+    Delegate, MessageWriter, OnBind, OutboxWakeup,
+    message_writer::{WriteError, Written},
+};
 
 /// The waits before a failed database is asked again: doubled from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -24,7 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 const FIRST_RECORD_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_RECORD_PAUSE: Duration = Duration::from_secs(1);
 
-/// Sends the messages of one medium.
+/// Sends the messages of one carrier.
 pub struct OutboxWorker {
     shared: Arc<Shared>,
     wakeup: OutboxWakeup,
@@ -43,14 +46,16 @@ enum Transport {
     Email(Arc<dyn EmailTransport>),
     Sms(Arc<dyn SmsGateway>),
     Delegate(Medium, Delegate),
+    Federation(OnBind),
 }
 
 impl Transport {
-    fn medium(&self) -> Medium {
+    fn carrier(&self) -> Carrier {
         match self {
-            Self::Email(_) => Medium::Email,
-            Self::Sms(_) => Medium::Msisdn,
-            Self::Delegate(medium, _) => *medium,
+            Self::Email(_) => Carrier::Email,
+            Self::Sms(_) => Carrier::Msisdn,
+            Self::Delegate(medium, _) => Carrier::from(*medium),
+            Self::Federation(_) => Carrier::Federation,
         }
     }
 }
@@ -104,6 +109,11 @@ impl OutboxWorker {
         Self::new(parts, Transport::Delegate(medium, delegate))
     }
 
+    /// A worker that calls homeservers.
+    pub fn for_federation(parts: WorkerParts, on_bind: OnBind) -> Self {
+        Self::new(parts, Transport::Federation(on_bind))
+    }
+
     fn new(parts: WorkerParts, transport: Transport) -> Self {
         let WorkerParts { storage, clock, random, writer, wakeup, settings } = parts;
         Self { shared: Arc::new(Shared { storage, clock, random, writer, transport, settings }), wakeup }
@@ -152,7 +162,7 @@ impl OutboxWorker {
         let lease_id = LeaseId::generate(&**random);
         let request = LeaseRequest {
             lease_id,
-            medium: transport.medium(),
+            carrier: transport.carrier(),
             limit,
             leased_until: now.after(settings.lease),
             codes: settings.codes.clone(),
@@ -162,15 +172,15 @@ impl OutboxWorker {
 
     /// Waits until a message was committed, one is due again, or it is time to look anyway.
     async fn wait(&self, shutdown: &CancellationToken) {
-        let medium = self.shared.transport.medium();
-        let due_in = match self.shared.storage.next_due_at(medium).await {
+        let carrier = self.shared.transport.carrier();
+        let due_in = match self.shared.storage.next_due_at(carrier).await {
             Ok(Some(due_at)) => due_at.since(self.shared.clock.now()).max(Duration::from_millis(1)),
             Ok(None) => self.shared.settings.poll_interval,
             // The lease that follows fails as well, and says so.
             Err(_) => FIRST_PAUSE,
         };
         tokio::select! {
-            () = self.wakeup.wait(medium) => {}
+            () = self.wakeup.wait(carrier) => {}
             () = pause(due_in.min(self.shared.settings.poll_interval), shutdown) => {}
         }
     }
@@ -214,13 +224,14 @@ async fn send(shared: Arc<Shared>, lease_id: LeaseId, leased: LeasedMessage, _sl
     let began = Instant::now();
     let result = shared.attempt(&leased).await;
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let message = &leased.message;
+    let LeasedMessage { message, session } = &leased;
     let verdict = match result {
         Ok(reply) => {
             tracing::info!(
                 outbox.id = %message.id,
                 session.sid = %message.sid,
-                threepid.medium = %message.medium,
+                threepid.medium = %session.medium,
+                outbox.carrier = message.carrier.as_str(),
                 outbox.tries = message.tries,
                 duration_ms,
                 "Delivered message {} after {} tries ({reply})", message.id, message.tries
@@ -251,8 +262,19 @@ enum Verdict {
 }
 
 enum Failure {
-    Write(crate::message_writer::WriteError),
+    Write(WriteError),
     Send(SendError),
+}
+
+/// Only a failure of the database may pass.
+fn unwritten(error: WriteError) -> Failure {
+    match error {
+        WriteError::Storage(cause) => Failure::Send(SendError::Transient {
+            reason: format!("the message could not be written: {cause}"),
+            retry_after: None,
+        }),
+        error => Failure::Write(error),
+    }
 }
 
 impl Shared {
@@ -268,18 +290,21 @@ impl Shared {
     }
 
     async fn send(&self, leased: &LeasedMessage) -> Result<String, Failure> {
-        if let Transport::Delegate(_, delegate) = &self.transport {
-            return delegate.send(leased).await.map_err(Failure::Send);
+        match &self.transport {
+            Transport::Delegate(_, delegate) => return delegate.send(leased).await.map_err(Failure::Send),
+            Transport::Federation(on_bind) => return on_bind.send(leased).await.map_err(Failure::Send),
+            Transport::Email(_) | Transport::Sms(_) => {}
         }
-        let written = self.writer.write(leased, self.clock.now()).map_err(Failure::Write)?;
+        let written = self.writer.write(leased, self.clock.now()).await.map_err(unwritten)?;
         let accepted = match (&self.transport, &written) {
             (Transport::Email(transport), Written::Email(message)) => transport.send(message).await,
             (Transport::Sms(gateway), Written::Sms(message)) => gateway.send(message).await,
-            (Transport::Email(_) | Transport::Sms(_) | Transport::Delegate(..), _) => {
-                Err(SendError::Permanent {
-                    reason: format!("a message by {} came to the wrong worker", written.medium()),
-                })
-            }
+            (
+                Transport::Email(_) | Transport::Sms(_) | Transport::Delegate(..) | Transport::Federation(_),
+                _,
+            ) => Err(SendError::Permanent {
+                reason: format!("a message by {} came to the wrong worker", written.medium()),
+            }),
         };
         accepted.map(|accepted| accepted.reply).map_err(Failure::Send)
     }
@@ -303,14 +328,15 @@ impl Shared {
                 let not_before = now.after(self.delay(message, retry_after));
                 if not_before <= session.expires_at {
                     tracing::warn!(
-                        outbox.id = %message.id,
-                        session.sid = %message.sid,
-                        threepid.medium = %message.medium,
-                        outbox.tries = message.tries,
-                        "Message {} was not accepted and is tried again in {} s: {reason}",
-                        message.id,
-                        not_before.since(now).as_secs()
-                    );
+                            outbox.id = %message.id,
+                            session.sid = %message.sid,
+                            threepid.medium = %session.medium,
+                    outbox.carrier = message.carrier.as_str(),
+                            outbox.tries = message.tries,
+                            "Message {} was not accepted and is tried again in {} s: {reason}",
+                            message.id,
+                            not_before.since(now).as_secs()
+                        );
                     return Verdict::RetryAt(not_before);
                 }
                 (GiveUpReason::Expired, reason)
@@ -319,7 +345,8 @@ impl Shared {
         tracing::warn!(
             outbox.id = %message.id,
             session.sid = %message.sid,
-            threepid.medium = %message.medium,
+            threepid.medium = %session.medium,
+                outbox.carrier = message.carrier.as_str(),
             outbox.tries = message.tries,
             "Message {} is given up: {said}", message.id
         );

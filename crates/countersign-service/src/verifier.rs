@@ -1,18 +1,22 @@
 //! Requesting and submitting tokens: the engine that every face of the server shares.
 
+mod validated;
+
 use std::{sync::Arc, time::Duration};
 
 use countersign_core::{
     ClientSecret, Clock, CodePolicy, DrawnRandom, InUsePolicy, InvalidNextLink, Keyring, Medium, MessageId,
     NextLink, NextLinkPolicy, Random, Requested, Sealed, SealedColumn, SendAttempt, ServerName, SessionId,
-    SessionPurpose, Submitted, SubmittedToken, ThirdPartyIdentifier, TokenNonce, TokenSubmission, UserId,
-    ValidationRequest,
+    SessionPurpose, SubmissionScope, Submitted, SubmittedToken, ThirdPartyIdentifier, TokenNonce,
+    TokenSubmission, ValidationRequest,
 };
 use countersign_delivery::PeerError;
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
 
 use crate::{Delegate, Limits, Links, OutboxWakeup, RequestContext, limits::network_subject};
+
+pub use self::validated::{GetValidatedError, ValidatedThreepid};
 
 /// Requests and submits validation tokens. Cheap to clone.
 #[derive(Clone)]
@@ -103,6 +107,8 @@ pub enum RequestTokenError {
 pub struct SubmitTokenRequest {
     /// What came along.
     pub context: RequestContext,
+    /// Where it was handed in.
+    pub scope: SubmissionScope,
     /// The session; `None` if what the client sent names none.
     pub sid: Option<SessionId>,
     /// Names the attempt.
@@ -180,7 +186,7 @@ impl Verifier {
         let sealed = self.seal(request);
         let sid = match self.storage.request_validation(sealed, self.clock.now()).await? {
             Requested::Sending(sid) => {
-                self.wakeup.ring(medium);
+                self.wakeup.ring(medium.into());
                 sid
             }
             Requested::Repeated(sid) => sid,
@@ -204,6 +210,7 @@ impl Verifier {
         let limits = &self.settings.limits;
         let network = network_subject(&self.keyring, request.context.network);
         let submission = TokenSubmission {
+            scope: request.scope,
             sid,
             client_secret_hash: self.keyring.client_secret_hash(&request.client_secret),
             token: request.token,
@@ -236,7 +243,10 @@ impl Verifier {
         }
         let client_secret = self.keyring.client_secret_hash(&request.client_secret);
         let session = self.storage.find_session(sid).await?;
-        let Some(session) = session.filter(|session| session.client_secret_hash == client_secret) else {
+        let Some(session) = session
+            .filter(|session| request.scope.includes(session))
+            .filter(|session| session.client_secret_hash == client_secret)
+        else {
             return Ok(None);
         };
         if !self.delegate.media().contains(&session.medium) || session.decoy {
@@ -307,10 +317,7 @@ impl Verifier {
             nonce: TokenNonce::from_bytes(random.bytes()),
             message_id: MessageId::generate(now, random),
             language: request.context.language,
-            requested_by: request
-                .context
-                .caller
-                .map(|caller| UserId::new(&caller.localpart, &self.settings.server_name)),
+            requested_by: request.context.caller,
             in_use: self.settings.in_use,
             charges: self.settings.limits.message(&self.keyring, address_hash, request.context.network),
             session_lifetime: self.settings.session_lifetime,

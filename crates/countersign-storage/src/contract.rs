@@ -4,21 +4,30 @@
 
 pub(crate) mod accounts;
 pub(crate) mod accounts_on_nodes;
+pub(crate) mod associations;
 pub(crate) mod budgets;
 pub(crate) mod data;
 pub(crate) mod delegations;
+pub(crate) mod export;
 pub(crate) mod health;
+pub(crate) mod identity_accounts;
+pub(crate) mod identity_data;
+pub(crate) mod import;
+pub(crate) mod invitations;
 pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod model;
 pub(crate) mod nodes;
 pub(crate) mod notices;
 pub(crate) mod passwords;
+pub(crate) mod peppers;
+pub(crate) mod recorded_binds;
 pub(crate) mod refreshes;
 pub(crate) mod registration_tokens;
 pub(crate) mod registrations;
 pub(crate) mod requests;
 pub(crate) mod retention;
+pub(crate) mod signing_keys;
 pub(crate) mod submissions;
 pub(crate) mod threepids;
 pub(crate) mod uia;
@@ -165,6 +174,53 @@ macro_rules! contract_tests {
                 sweep_deletes_no_more_rows_than_asked
                 session_that_owes_a_message_stays
                 spent_budgets_stay_until_they_are_full);
+            cases!($open, associations:
+                bound_address_is_found_until_it_is_unbound
+                lookups_need_the_current_pepper
+                session_that_proves_nothing_binds_nothing
+                later_bind_takes_an_address_over
+                bind_needs_a_key_under_each_pepper_that_wants_one
+                associations_are_listed_in_parts
+                binds_at_once_leave_one_association_with_its_keys
+                bind_and_unbind_at_once_leave_all_or_nothing);
+            cases!($open, peppers:
+                first_pepper_stays
+                peppers_that_begin_at_once_have_one_winner
+                filled_pepper_takes_the_current_ones_place
+                filling_adds_only_what_is_missing
+                retired_peppers_are_swept_in_parts
+                binds_at_once_with_a_new_pepper_are_found_under_it);
+            cases!($open, invitations:
+                invitation_waits_and_owes_its_mail
+                handed_over_invitation_waits_no_more_and_is_found
+                address_in_use_takes_no_invitation_but_charges
+                spent_budget_keeps_no_invitation
+                owner_ends_an_invitations_mail_and_refuses_more
+                bind_owes_a_message_while_invitations_wait
+                refused_messages_leave_a_homeservers_alone
+                bind_and_invitation_at_once_never_miss_each_other);
+            cases!($open, identity_accounts:
+                identity_token_stands_for_its_user_until_it_is_deleted
+                accepted_terms_add_up);
+            cases!($open, recorded_binds:
+                binds_are_remembered_until_they_are_taken_back
+                deactivated_account_has_no_recorded_binds);
+            cases!($open, signing_keys:
+                first_signing_key_stays
+                replaced_signing_key_is_retired_for_good
+                signing_keys_at_once_leave_one_current);
+            cases!($open, import:
+                associations_come_once_and_are_found
+                later_bind_takes_the_place_of_an_earlier_one
+                keys_under_another_pepper_bring_nothing
+                associations_and_binds_at_once_leave_one_user_each
+                pepper_comes_before_the_first_association
+                invitations_come_once_and_are_handed_over
+                what_clients_hold_goes_on_working
+                addresses_come_to_accounts_that_are_there
+                addresses_come_to_a_homeservers_accounts);
+            cases!($open, export:
+                everything_is_read_in_batches);
             cases!($open, model:
                 invariants_hold_after_any_history);
         }
@@ -185,7 +241,8 @@ macro_rules! contract_tests_of_nodes {
                 lease_of_a_node_that_died_is_taken_over_by_one_other
                 misses_all_count
                 one_address_and_one_name_have_one_owner
-                everything_at_once_ends_well);
+                everything_at_once_ends_well
+                binds_while_peppers_change_are_found);
             cases!($open, accounts_on_nodes:
                 one_last_use_over_all_nodes
                 refreshes_over_all_nodes_leave_one_good_pair

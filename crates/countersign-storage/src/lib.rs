@@ -4,21 +4,30 @@
 //! `countersign-core`. What each promises is in its doc comment and in the contract suite, which every backend passes.
 
 mod accounts;
+mod associations;
 mod budgets;
 #[cfg(test)]
 mod contract;
 mod delegations;
 mod error;
+mod export;
+pub mod foreign;
 mod health;
+mod identity_accounts;
+mod import;
+mod invitations;
 mod keys;
 mod migrations;
 mod openid;
 mod outage;
 mod outbox;
+mod peppers;
 pub mod postgres;
+mod recorded_binds;
 mod registration_tokens;
 mod retention;
 mod sessions;
+mod signing_keys;
 pub mod sqlite;
 mod suppressions;
 #[cfg(any(test, feature = "test-database"))]
@@ -33,17 +42,25 @@ pub use self::{
         AccountStore, Deactivated, Deactivation, LogOut, PasswordChange, PasswordChanged, Registered,
         RegisteredThreepid, Registration,
     },
+    associations::{AssociationStore, Bound},
     budgets::BudgetStore,
     delegations::DelegationStore,
     error::StorageError,
+    export::{AcceptedTerms, ExportStore},
     health::HealthStore,
+    identity_accounts::{IdentityAccountStore, IdentityCaller},
+    import::{IdentityToken, ImportStore, ImportedAssociation, PepperImported},
+    invitations::{InvitationStore, InvitationStored},
     keys::{KeyCheck, KeyStore},
     openid::OpenIdStore,
     outage::{Outage, OutageReason},
     outbox::{FinishedMessage, LeaseRequest, OutboxCounts, OutboxStore},
+    peppers::PepperStore,
+    recorded_binds::RecordedBindStore,
     registration_tokens::{HeldRegistrationToken, RegistrationTokenStore},
     retention::{Retention, RetentionStore, Swept},
     sessions::SessionStore,
+    signing_keys::{SigningKeyStore, StoredSigningKey},
     suppressions::SuppressionStore,
     threepids::{AddedThreepid, ThreepidStore},
     tokens::{FoundToken, Refresh, Refreshed, TokenStore},
@@ -53,15 +70,23 @@ pub use self::{
 /// Everything that a backend can do.
 pub trait Storage:
     AccountStore
+    + AssociationStore
     + BudgetStore
     + DelegationStore
+    + ExportStore
     + HealthStore
+    + IdentityAccountStore
+    + ImportStore
+    + InvitationStore
     + KeyStore
     + OpenIdStore
     + OutboxStore
+    + PepperStore
+    + RecordedBindStore
     + RegistrationTokenStore
     + RetentionStore
     + SessionStore
+    + SigningKeyStore
     + SuppressionStore
     + ThreepidStore
     + TokenStore
@@ -71,15 +96,23 @@ pub trait Storage:
 
 impl<S> Storage for S where
     S: AccountStore
+        + AssociationStore
         + BudgetStore
         + DelegationStore
+        + ExportStore
         + HealthStore
+        + IdentityAccountStore
+        + ImportStore
+        + InvitationStore
         + KeyStore
         + OpenIdStore
         + OutboxStore
+        + PepperStore
+        + RecordedBindStore
         + RegistrationTokenStore
         + RetentionStore
         + SessionStore
+        + SigningKeyStore
         + SuppressionStore
         + ThreepidStore
         + TokenStore

@@ -25,8 +25,12 @@ macro_rules! migration {
 }
 
 /// All of them, in order: a line for each.
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[migration!("0001_first_light"), migration!("0002_client_api"), migration!("0003_openid_devices")];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    migration!("0001_first_light"),
+    migration!("0002_client_api"),
+    migration!("0003_openid_devices"),
+    migration!("0004_identity_service"),
+];
 
 impl Migration {
     /// Its place in the order, from 1.

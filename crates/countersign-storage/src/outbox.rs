@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use countersign_core::{
-    CodePolicy, GiveUpReason, LeaseId, LeasedMessage, Medium, MessageId, MessageOutcome, Timestamp,
+    Carrier, CodePolicy, GiveUpReason, LeaseId, LeasedMessage, MessageId, MessageOutcome, Timestamp,
 };
 
 use crate::StorageError;
@@ -12,8 +12,8 @@ use crate::StorageError;
 pub struct LeaseRequest {
     /// Names this hold on them.
     pub lease_id: LeaseId,
-    /// The medium that the worker serves.
-    pub medium: Medium,
+    /// The carrier that the worker serves.
+    pub carrier: Carrier,
     /// How many at most.
     pub limit: usize,
     /// When the hold ends, unless the message is finished before.
@@ -88,9 +88,9 @@ pub trait OutboxStore: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StorageError>;
 
-    /// The first moment at which `lease` would find a message of that medium: one is due, or its lease has run out.
+    /// The first moment at which `lease` would find a message for that carrier: one is due, or its lease has run out.
     /// `None` if none waits.
-    async fn next_due_at(&self, medium: Medium) -> Result<Option<Timestamp>, StorageError>;
+    async fn next_due_at(&self, carrier: Carrier) -> Result<Option<Timestamp>, StorageError>;
 
     /// How many messages wait.
     async fn count_outbox(&self) -> Result<OutboxCounts, StorageError>;

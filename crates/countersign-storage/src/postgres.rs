@@ -2,30 +2,40 @@
 //!
 //! Each operation is a transaction of few rounds, in the file of its aggregate: load and lock, let core decide, save. Locks
 //! are taken in one order everywhere: authentication sessions, registration tokens, accounts, session keys, sessions,
-//! addresses, devices, tokens, budgets, messages; rows of one table by key. The operations
-//! that come most often share their rounds.
+//! peppers, addresses, associations, devices, tokens, budgets, messages; rows of one table by key. The operations that come
+//! most often share their rounds.
 
 mod accounts;
+mod associations;
 mod authorization;
 mod budgets;
 mod connection;
 mod delegations;
 mod devices;
+mod export;
 mod failure;
+pub(crate) mod foreign;
 mod health;
+mod identity_accounts;
+mod import;
+mod invitations;
 mod keys;
 mod lane;
+mod locks;
 mod migrations;
 mod notices;
 mod openid;
 mod outbox;
 mod parameter;
+mod peppers;
 mod pool;
+mod recorded_binds;
 mod registration_tokens;
 mod retention;
 mod rows;
 mod servers;
 mod sessions;
+mod signing_keys;
 mod standby;
 mod suppressions;
 #[cfg(test)]

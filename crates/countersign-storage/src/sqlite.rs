@@ -3,24 +3,32 @@
 //! Each operation is a plain function over a connection, in the file of its aggregate: load, let core decide, save.
 
 mod accounts;
+mod associations;
 mod authorization;
 mod budgets;
 mod checkpoint;
 mod connection;
 mod delegations;
 mod devices;
+mod export;
 mod failure;
 mod health;
+mod identity_accounts;
+mod import;
+mod invitations;
 mod keys;
 mod migrations;
 mod notices;
 mod openid;
 mod outbox;
+mod peppers;
 mod readers;
+mod recorded_binds;
 mod registration_tokens;
 mod retention;
 mod rows;
 mod sessions;
+mod signing_keys;
 mod suppressions;
 #[cfg(test)]
 mod tests;
@@ -38,6 +46,7 @@ use std::{
 
 use rusqlite::Connection;
 
+pub(crate) use self::connection::BUSY_TIMEOUT;
 use self::{
     checkpoint::Checkpointer, failure::Outcome, readers::Readers, retention::BudgetCursor, writer::Writer,
 };

@@ -3,8 +3,12 @@
 mod client;
 mod config;
 mod dev;
+mod export;
+mod identity;
+mod import;
 mod migrate;
 mod migrate_storage;
+mod progress;
 mod registration_token;
 mod serve;
 
@@ -32,8 +36,15 @@ enum Command {
     Migrate(ConfigArgs),
     /// Moves everything from SQLite into the PostgreSQL database that the configuration names. Stop the node first.
     MigrateStorage(migrate_storage::MigrateStorageArgs),
+    /// Takes over what another program kept, beside a running node or without one.
+    #[command(subcommand)]
+    Import(Box<import::ImportCommand>),
+    /// Writes everything out, one JSON object a line, addresses in clear.
+    Export(export::ExportArgs),
     /// Makes, lists and deletes tokens that let people register, beside a running node or without one.
     RegistrationToken(registration_token::RegistrationTokenArgs),
+    /// Replaces the pepper of the identity service's lookups, beside a running node or without one.
+    Identity(identity::IdentityArgs),
     /// Shows and checks configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -60,7 +71,10 @@ impl Cli {
             Command::Serve(args) => serve::run(&args),
             Command::Migrate(args) => migrate::run(&args),
             Command::MigrateStorage(args) => migrate_storage::run(&args),
+            Command::Import(command) => import::run(*command),
+            Command::Export(args) => export::run(&args),
             Command::RegistrationToken(args) => registration_token::run(args),
+            Command::Identity(args) => identity::run(args),
             Command::Config(command) => config::run(command),
             Command::Client(args) => client::run(*args),
         }

@@ -8,6 +8,7 @@ mod duration;
 mod email;
 mod error;
 mod federation;
+mod identity;
 mod keys;
 mod limits;
 mod log;
@@ -43,6 +44,7 @@ pub(crate) use self::duration::parse as parse_duration;
 pub use self::email::{EmailConfig, Mailbox, SmtpConfig, SmtpTls};
 pub use self::error::{ConfigError, Problem};
 pub use self::federation::FederationConfig;
+pub use self::identity::{IdentityConfig, IdentityV1Config, LookupAlgorithm};
 pub use self::keys::KeysConfig;
 pub use self::limits::LimitsConfig;
 pub use self::log::{LogConfig, LogFormat};
@@ -105,7 +107,10 @@ pub struct Config {
     pub well_known: WellKnownConfig,
     /// The homeserver that the node stands beside; absent, the node has accounts of its own.
     pub sidecar: Option<SidecarConfig>,
-    /// How servers that somebody else named are reached.
+    /// The identity service, which publishes whose an address is.
+    #[serde(default)]
+    pub identity: IdentityConfig,
+    /// How other servers are reached, which users name.
     #[serde(default)]
     pub federation: FederationConfig,
     /// What the node lets strangers find out.
@@ -174,12 +179,13 @@ impl Config {
         self.storage.check(&mut problems);
         self.keys.check(&mut problems);
         self.registration.check(self, &mut problems);
-        self.terms.check(&mut problems);
+        self.terms.check("terms", &mut problems);
         self.login.check(&mut problems);
         self.passwords.check(&mut problems);
         if let Some(sidecar) = &self.sidecar {
             sidecar.check(self, &mut problems);
         }
+        self.identity.check(self, &mut problems);
         self.federation.check(&mut problems);
         if let Some(email) = &self.email {
             email.check(&mut problems);
@@ -220,8 +226,8 @@ impl Config {
         toml::to_string(self).expect("every section serializes to TOML: keys are strings, numbers fit in i64")
     }
 
-    /// The configuration of `countersign dev`: loopback only, data and key in `folder`, registration open, all
-    /// countries, and all messages into the inbox. The operator listener takes any free port.
+    /// The configuration of `countersign dev`: loopback only, data and key in `folder`, registration open, the
+    /// identity service on, all countries, and all messages into the inbox. The operator listener takes any free port.
     pub fn dev(folder: &Path, port: u16) -> Self {
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Self {
@@ -232,7 +238,7 @@ impl Config {
                 loopback(0),
             ),
             storage: StorageConfig::new(StorageUrl::Sqlite(folder.join("countersign.db"))),
-            keys: KeysConfig { master_key_file: folder.join("master.key") },
+            keys: KeysConfig { master_key_file: folder.join("master.key"), signing_key_file: None },
             registration: RegistrationConfig { enabled: true, ..RegistrationConfig::default() },
             login: LoginConfig::default(),
             passwords: PasswordsConfig::default(),
@@ -241,6 +247,7 @@ impl Config {
             well_known: WellKnownConfig::default(),
             terms: TermsConfig::default(),
             sidecar: None,
+            identity: IdentityConfig { enabled: true, ..IdentityConfig::default() },
             federation: FederationConfig::default(),
             privacy: PrivacyConfig::default(),
             email: Some(EmailConfig::inbox()),

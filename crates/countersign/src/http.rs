@@ -6,9 +6,11 @@ mod client_address;
 mod cors;
 mod extract;
 mod federation;
+mod identity;
 mod offers;
 mod operator;
 mod pages;
+mod read;
 mod routes;
 mod shield;
 mod submit_token;
@@ -19,16 +21,18 @@ use std::{sync::Arc, time::Duration};
 use axum::extract::FromRef;
 use countersign_api::uia::TermsParams;
 use countersign_service::{
-    AccountThreepids, Accounts, Callers, Confirmations, Health, Inbox, Notices, OpenIds, RegistrationTokens,
-    Uia, Verifier,
+    AccountThreepids, Accounts, Associations, BoundThreepids, Callers, Confirmations, Health,
+    IdentityAccounts, Inbox, Invitations, Lookup, Notices, OpenIds, RegistrationTokens, Signing, Uia,
+    Verifier,
 };
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
+    identity::{IdentityApi, IdentitySettings, TokenPlace, v1::router as identity_v1_router},
     offers::{Offer, Offers},
     operator::router as operator_router,
-    routes::{Access, Mode, Modes, Route, Version, router, routes, with_api_layers},
+    routes::{Access, Mode, Modes, Route, Version, identity_routes, router, routes, with_api_layers},
     shield::{Shield, ShieldSettings},
     well_known::WellKnown,
 };
@@ -42,6 +46,8 @@ pub struct AppState(Arc<AppParts>);
 pub struct AppParts {
     /// Requests and submits tokens.
     pub verifier: Verifier,
+    /// The same for homeservers that use version 1 of the identity API.
+    pub v1_verifier: Verifier,
     /// The pages behind a mail's links.
     pub confirmations: Confirmations,
     /// Accounts, logins, access tokens.
@@ -54,6 +60,18 @@ pub struct AppParts {
     pub notices: Notices,
     /// Tokens that prove users to other services.
     pub openids: OpenIds,
+    /// Who may use the identity service.
+    pub identity_accounts: IdentityAccounts,
+    /// The keys that the server signs with.
+    pub signing: Signing,
+    /// Finds users by the hashes of their addresses.
+    pub lookup: Lookup,
+    /// Publishes whose an address is.
+    pub associations: Associations,
+    /// Invitations to owners of addresses.
+    pub invitations: Invitations,
+    /// Addresses that users publish at identity servers.
+    pub bound_threepids: BoundThreepids,
     /// User-interactive authentication.
     pub uia: Uia,
     /// Tokens that let people register.
@@ -83,6 +101,8 @@ pub struct HttpSettings {
     pub terms: TermsParams,
     /// The versions of the specification that clients are told of.
     pub spec_versions: Vec<String>,
+    /// What the identity API needs.
+    pub identity: IdentitySettings,
     /// What else the operator has left on.
     pub offers: Offers,
     /// What `/.well-known/…/client` says; `None`: it is not served.
@@ -127,6 +147,10 @@ impl AppState {
         &self.0.verifier
     }
 
+    pub(crate) fn v1_verifier(&self) -> &Verifier {
+        &self.0.v1_verifier
+    }
+
     pub(crate) fn uia(&self) -> &Uia {
         &self.0.uia
     }
@@ -169,6 +193,42 @@ impl FromRef<AppState> for Notices {
 impl FromRef<AppState> for OpenIds {
     fn from_ref(state: &AppState) -> Self {
         state.0.openids.clone()
+    }
+}
+
+impl FromRef<AppState> for IdentityAccounts {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.identity_accounts.clone()
+    }
+}
+
+impl FromRef<AppState> for Signing {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.signing.clone()
+    }
+}
+
+impl FromRef<AppState> for Lookup {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.lookup.clone()
+    }
+}
+
+impl FromRef<AppState> for Associations {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.associations.clone()
+    }
+}
+
+impl FromRef<AppState> for Invitations {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.invitations.clone()
+    }
+}
+
+impl FromRef<AppState> for BoundThreepids {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.bound_threepids.clone()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs a node: both listeners, the workers, the janitor, and the way down.
+//! Runs a node: its listeners, the workers, the janitor, and the way down.
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -71,6 +71,16 @@ pub fn runtime(cores: Cores) -> io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(workers).enable_all().build()
 }
 
+/// Where a server listens.
+pub struct Listeners {
+    /// For clients.
+    pub main: TcpListener,
+    /// For operators.
+    pub operator: TcpListener,
+    /// For homeservers that use version 1 of the identity API.
+    pub identity_v1: Option<TcpListener>,
+}
+
 /// Serves until `shutdown`. Then accepts nothing more, finishes the requests in flight and the messages that are being
 /// sent, as far as there is time, and closes the storage. A message that is cut off is sent again when its lease ends.
 ///
@@ -78,8 +88,7 @@ pub fn runtime(cores: Cores) -> io::Result<Runtime> {
 /// When a background task fails or the storage can't be closed. A node that can't send goes down rather than on.
 pub async fn run(
     mut node: Node,
-    listener: TcpListener,
-    operator_listener: TcpListener,
+    listeners: Listeners,
     shutdown: CancellationToken,
     limits: ServerLimits,
 ) -> Result<()> {
@@ -92,10 +101,15 @@ pub async fn run(
     if let Some(janitor) = janitor {
         background.spawn(janitor.run(workers_shutdown.clone()));
     }
-    let main = serve(listener, http::router(node.state.clone()), &shutdown, limits);
-    let operator = serve(operator_listener, http::operator_router(node.state.clone()), &shutdown, limits);
+    let main = serve(listeners.main, http::router(node.state.clone()), &shutdown, limits);
+    let operator = serve(listeners.operator, http::operator_router(node.state.clone()), &shutdown, limits);
+    let identity_v1 = async {
+        if let Some(listener) = listeners.identity_v1 {
+            serve(listener, http::identity_v1_router(node.state.clone()), &shutdown, limits).await;
+        }
+    };
     let watch = watch_background(&mut background, &shutdown);
-    let ((), (), watched) = tokio::join!(main, operator, watch);
+    let ((), (), (), watched) = tokio::join!(main, operator, identity_v1, watch);
     tracing::info!("Stopped listening; finishing the messages that are being sent");
     workers_shutdown.cancel();
     let finished =

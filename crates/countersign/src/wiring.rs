@@ -6,6 +6,9 @@ mod database;
 mod delegate;
 mod desk;
 mod federation;
+mod identity;
+mod import;
+mod people;
 mod settings;
 mod transfer;
 mod transports;
@@ -14,11 +17,11 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use countersign_core::{Clock, MasterKeys, Medium, Random};
-use countersign_delivery::{EmailTransport, SmsGateway, templates::Templates};
+use countersign_delivery::{Dns, EmailTransport, SmsGateway, templates::Templates};
 use countersign_service::{
-    AccountThreepids, Accounts, Confirmations, Health, Inbox, Janitor, MessageWriter, Notices, OpenIds,
-    OutboxWakeup, OutboxWorker, RegistrationTokens, SidInNextLink, SystemClock, SystemRandom, Uia, UiaParts,
-    Verifier, WorkerParts, WriterSettings, open_keyring,
+    AccountThreepids, Accounts, Confirmations, Health, Inbox, InviteLink, Janitor, MessageWriter, Notices,
+    OpenIdProofs, OpenIds, OutboxWakeup, OutboxWorker, RegistrationTokens, SidInNextLink, SystemClock,
+    SystemRandom, Uia, UiaParts, Verifier, VerifierSettings, WorkerParts, WriterSettings, open_keyring,
 };
 use countersign_storage::postgres::LeaseClock;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +31,9 @@ use self::{
     callers::callers,
     database::Database,
     delegate::delegate,
+    federation::federation,
+    identity::identity_accounts,
+    people::{People, PeopleParts},
     settings::{
         http_settings, limits, notice_settings, retention, shield_settings, verifier_settings, wants_inbox,
         worker_settings,
@@ -37,7 +43,7 @@ use self::{
 pub use self::{
     database::migrate,
     desk::Desk,
-    federation::federation,
+    import::{SynapseDatabase, export, import_sydent, import_synapse},
     transfer::{Beginning, Event, Phase, Transferred, transfer},
 };
 use crate::{
@@ -58,6 +64,8 @@ pub struct Outside {
     pub email: Option<Arc<dyn EmailTransport>>,
     /// Takes all SMS in place of what the configuration names.
     pub sms: Option<Arc<dyn SmsGateway>>,
+    /// Finds other servers in place of the system's name servers.
+    pub dns: Option<Arc<dyn Dns>>,
 }
 
 impl Default for Outside {
@@ -69,6 +77,7 @@ impl Default for Outside {
             random: Arc::new(SystemRandom),
             email: None,
             sms: None,
+            dns: None,
         }
     }
 }
@@ -95,7 +104,7 @@ impl Node {
         // Before the storage: a key that can't be read must not leave a new database behind.
         let master_keys = read_master_keys(&config.keys.master_key_file)?;
         let wakeup = OutboxWakeup::default();
-        let Outside { clock, lease_clock, random, email, sms } = outside;
+        let Outside { clock, lease_clock, random, email, sms, dns } = outside;
         let database = Database::open(config, lease_clock, &wakeup).await?;
         let storage = database.storage();
         let keyring = Arc::new(open_keyring(&*storage, &master_keys, &*random).await.with_context(|| {
@@ -125,18 +134,61 @@ impl Node {
             wakeup.clone(),
             notice_settings(config),
         );
+        let federation = federation(config, dns, clock.clone())?;
+        let openids = OpenIds::new(
+            storage.clone(),
+            keyring.clone(),
+            clock.clone(),
+            random.clone(),
+            config.server.name.clone(),
+            limits(&config.limits),
+        );
+        let proofs = OpenIdProofs {
+            server_name: config.server.name.clone(),
+            openids: openids.clone(),
+            callers: callers.clone(),
+            federation: federation.clone(),
+        };
+        let identity_accounts = identity_accounts(
+            config,
+            storage.clone(),
+            keyring.clone(),
+            clock.clone(),
+            random.clone(),
+            proofs,
+        );
+        let people = PeopleParts {
+            storage: storage.clone(),
+            keyring: keyring.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            wakeup: wakeup.clone(),
+            delegate: delegate.clone(),
+            federation,
+            identity_accounts: identity_accounts.clone(),
+            home: callers.account_home(),
+        };
+        let people = People::open(config, people).await?;
         let sid_in_next_link =
             if config.validation.append_sid { SidInNextLink::Appended } else { SidInNextLink::Omitted };
-        let state = AppState::new(AppParts {
-            verifier: Verifier::new(
+        let verifier = |settings| {
+            Verifier::new(
                 storage.clone(),
                 keyring.clone(),
                 clock.clone(),
                 random.clone(),
                 wakeup.clone(),
                 delegate.clone(),
-                verifier_settings.clone(),
-            ),
+                settings,
+            )
+        };
+        let v1_settings = VerifierSettings {
+            limits: verifier_settings.limits.clone().without_networks(),
+            ..(*verifier_settings).clone()
+        };
+        let state = AppState::new(AppParts {
+            verifier: verifier(verifier_settings.clone()),
+            v1_verifier: verifier(v1_settings.into()),
             confirmations: Confirmations::new(
                 storage.clone(),
                 keyring.clone(),
@@ -156,14 +208,13 @@ impl Node {
                 callers.account_home(),
             ),
             notices,
-            openids: OpenIds::new(
-                storage.clone(),
-                keyring.clone(),
-                clock.clone(),
-                random.clone(),
-                config.server.name.clone(),
-                limits(&config.limits),
-            ),
+            identity_accounts,
+            signing: people.signing,
+            lookup: people.lookup,
+            associations: people.associations,
+            invitations: people.invitations,
+            bound_threepids: people.bound_threepids,
+            openids,
             uia: Uia::new(
                 UiaParts {
                     storage: storage.clone(),
@@ -193,9 +244,16 @@ impl Node {
 
         let writer_settings = WriterSettings {
             autofill_domain: config.sms.as_ref().and_then(|sms| sms.autofill_domain.clone()),
+            invite_link: config.identity.invite_link.as_deref().and_then(|link| InviteLink::parse(link).ok()),
+            invite_blocked_words: config.identity.blocked_words(),
         };
-        let writer =
-            Arc::new(MessageWriter::new(keyring, templates, verifier_settings.clone(), writer_settings));
+        let writer = Arc::new(MessageWriter::new(
+            storage.clone(),
+            keyring,
+            templates,
+            verifier_settings.clone(),
+            writer_settings,
+        ));
         let parts = |concurrency| WorkerParts {
             storage: storage.clone(),
             clock: clock.clone(),
@@ -225,6 +283,10 @@ impl Node {
                 Medium::Msisdn => config.outbox.sms_workers,
             };
             workers.push(OutboxWorker::for_delegate(parts(concurrency.get()), *medium, delegate.clone()));
+        }
+        if config.identity.enabled {
+            let parts = parts(config.outbox.federation_workers.get());
+            workers.push(OutboxWorker::for_federation(parts, people.on_bind));
         }
         let janitor =
             Janitor::new(storage.clone(), clock.clone(), retention(config), config.retention.interval);

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::signatures::Signatures;
+use crate::{
+    object::{BodyError, FromObject, Object},
+    signatures::Signatures,
+};
 
 /// `PUT`, and `POST` at homeservers that are older than the specification's present text.
 ///
@@ -30,6 +33,33 @@ impl fmt::Debug for OnbindRequest {
             .field("medium", &self.medium)
             .field("invites", &self.invites.len())
             .finish_non_exhaustive()
+    }
+}
+
+/// The body of [`ONBIND`] as far as a server without rooms reads it: whatever the invitations say leads to nothing there.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OnbindNotice {
+    /// `email`.
+    pub medium: String,
+    /// The canonical address.
+    pub address: String,
+    /// The user that the address is bound to now.
+    pub mxid: String,
+}
+
+impl fmt::Debug for OnbindNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnbindNotice").field("medium", &self.medium).finish_non_exhaustive()
+    }
+}
+
+impl FromObject for OnbindNotice {
+    fn from_object(mut object: Object) -> Result<Self, BodyError> {
+        Ok(Self {
+            medium: object.required_string("medium")?,
+            address: object.required_string("address")?,
+            mxid: object.required_string("mxid")?,
+        })
     }
 }
 

@@ -70,7 +70,7 @@ impl ValidationSession {
         let message = OutboxMessage {
             id: draft.message_id,
             kind,
-            medium: draft.medium,
+            carrier: kind.carrier(draft.medium),
             sid: draft.sid,
             send_attempt,
             language: draft.language.clone(),
@@ -88,6 +88,7 @@ mod tests {
         super::{BeginSend, Confirmed, Submitted, test_data::*},
         *,
     };
+    use crate::Carrier;
 
     #[test]
     fn a_notice_is_sent_and_proves_nothing() {
@@ -102,6 +103,15 @@ mod tests {
         let confirmed = ValidationSession::confirm(Some(&sent), &confirmation(&link_token(&sent)), NOW);
         assert_eq!(confirmed.answer, Confirmed::Unknown);
         assert!(ValidationSession::add_threepid(&adding(&sent), &add("alice"), NOW).is_err());
+    }
+
+    #[test]
+    fn what_is_for_a_homeserver_leaves_another_way_than_mail() {
+        for (kind, carrier) in
+            [(MessageKind::OnBind, Carrier::Federation), (MessageKind::Invitation, Carrier::Email)]
+        {
+            assert_eq!(ValidationSession::notice(&notice_draft(), kind, NOW).1.carrier, carrier);
+        }
     }
 
     #[test]

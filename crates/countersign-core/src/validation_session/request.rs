@@ -211,7 +211,7 @@ impl ValidationRequest {
         OutboxMessage {
             id: self.message_id,
             kind,
-            medium: self.medium,
+            carrier: self.medium.into(),
             sid,
             send_attempt: self.send_attempt,
             language: self.language.clone(),

@@ -4,13 +4,38 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{CodePolicy, EndReason, Ended, ValidationSession};
 use crate::{
-    BudgetKey, BudgetKind, BudgetUpdate, Charge, ClientSecretHash, Keyring, Limited, Rate, SessionId,
-    SubjectHash, SubmittedToken, Timestamp, budget,
+    BudgetKey, BudgetKind, BudgetUpdate, Charge, ClientSecretHash, Keyring, Limited, Medium, Rate, SessionId,
+    SessionPurpose, SubjectHash, SubmittedToken, Timestamp, budget,
 };
+
+/// Which sessions an endpoint takes tokens for. One of another is unknown to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubmissionScope {
+    /// Those that the client API opens, of any medium.
+    Node,
+    /// Those that the identity API opens, of one medium.
+    Identity(Medium),
+}
+
+impl SubmissionScope {
+    /// Whether it takes tokens for this session.
+    pub fn includes(self, session: &ValidationSession) -> bool {
+        use SessionPurpose::{AddThreepid, Identity, Register, ResetPassword, Verify};
+        match (self, session.purpose) {
+            (Self::Node, Register | AddThreepid | ResetPassword | Verify) => true,
+            (Self::Identity(medium), Identity) => session.medium == medium,
+            (Self::Node, Identity) | (Self::Identity(_), Register | AddThreepid | ResetPassword | Verify) => {
+                false
+            }
+        }
+    }
+}
 
 /// A token handed in with `sid` and client secret.
 #[derive(Clone, Debug)]
 pub struct TokenSubmission {
+    /// Where it was handed in.
+    pub scope: SubmissionScope,
     /// The session.
     pub sid: SessionId,
     /// The client secret.
@@ -82,8 +107,9 @@ impl ValidationSession {
         now: Timestamp,
     ) -> SubmitDecision {
         // Before anything else, so that a wrong secret tells nothing about the session.
-        let Some(session) =
-            session.filter(|session| session.client_secret_hash == submission.client_secret_hash)
+        let Some(session) = session
+            .filter(|session| submission.scope.includes(session))
+            .filter(|session| session.client_secret_hash == submission.client_secret_hash)
         else {
             return SubmitDecision::unchanged(Submitted::Unknown);
         };

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     AddThreepid, BeginSend, CodePolicy, Confirmation, InUsePolicy, NotMe, NoticeDraft, RequestState,
-    SessionChange, TokenSubmission, ValidationRequest, ValidationSession,
+    SessionChange, SubmissionScope, TokenSubmission, ValidationRequest, ValidationSession,
 };
 use crate::{
     AccountHome, AddState, AddressHash, Authorization, BudgetKey, BudgetKind, Charge, ClientSecretHash,
@@ -153,7 +153,7 @@ pub(crate) fn message(session: &ValidationSession, send_attempt: SendAttempt) ->
     OutboxMessage {
         id: MessageId::from_bytes([16; 16]),
         kind: MessageKind::Validation,
-        medium: session.medium,
+        carrier: session.medium.into(),
         sid: session.sid,
         send_attempt,
         language: Language::default(),
@@ -170,6 +170,7 @@ pub(crate) fn validated(request: &ValidationRequest) -> ValidationSession {
 
 pub(crate) fn submission(token: &str) -> TokenSubmission {
     TokenSubmission {
+        scope: SubmissionScope::Node,
         sid: sid(1),
         client_secret_hash: request().client_secret_hash,
         token: SubmittedToken::parse(token).unwrap(),

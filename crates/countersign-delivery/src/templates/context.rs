@@ -143,6 +143,46 @@ impl EmailTemplate for NoAccountEmail {
     }
 }
 
+/// Tells the holder of a mail address that a user invites them. The names come from that user, cleaned and shortened.
+#[derive(Clone, Serialize)]
+pub struct InvitationEmail {
+    /// The server's name as people know it.
+    pub server_name: String,
+    /// The user who invites.
+    pub sender: String,
+    /// What that user is called.
+    pub sender_name: Option<String>,
+    /// What the room is called.
+    pub room_name: Option<String>,
+    /// Where to accept.
+    pub link: Option<String>,
+    /// The "this wasn't me" page.
+    pub not_me_link: Option<String>,
+}
+
+impl EmailTemplate for InvitationEmail {
+    const NAME: &'static str = "invitation";
+
+    fn samples() -> Vec<Self> {
+        let sample = || Self {
+            server_name: "example.org".to_owned(),
+            sender: "@alice:example.org".to_owned(),
+            sender_name: Some("Alice".to_owned()),
+            room_name: Some("Bob & <Sons>".to_owned()),
+            link: Some(
+                "https://app.example.org/#/room/%21abc%3Aexample.org?email=bob%40example.com".to_owned(),
+            ),
+            not_me_link: Some(NOT_ME.to_owned()),
+        };
+        vec![
+            sample(),
+            Self { sender_name: None, link: None, ..sample() },
+            Self { room_name: None, ..sample() },
+            Self { sender_name: None, room_name: None, link: None, not_me_link: None, ..sample() },
+        ]
+    }
+}
+
 /// What became of an account; templates compare it with the names in snake case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -65,6 +65,11 @@ impl HomeserverAccounts {
         self.0.homeserver.has_password_login().await
     }
 
+    /// Whom an OpenID token of the homeserver's proves; `None` if it refuses the token.
+    pub(crate) async fn find_openid_user(&self, token: &str) -> Result<Option<String>, PeerError> {
+        self.0.homeserver.openid_userinfo(token).await
+    }
+
     pub(super) async fn find(
         &self,
         token: &str,

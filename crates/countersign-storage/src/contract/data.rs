@@ -11,13 +11,13 @@ use std::{
 };
 
 use countersign_core::{
-    AccessTokenHash, Account, AccountHome, AddThreepid, Authorization, BudgetKey, BudgetKind, Charge,
-    ClientSecret, CodePolicy, Confirmation, Device, DeviceId, EmailAddress, InUsePolicy, IndexKey, Keyring,
-    Language, LeaseId, LeasedMessage, Localpart, MasterKeys, Medium, MessageId, Msisdn, NewLogin, NotMe,
+    AccessTokenHash, Account, AccountHome, AddThreepid, Authorization, BudgetKey, BudgetKind, Carrier,
+    Charge, ClientSecret, CodePolicy, Confirmation, Device, DeviceId, EmailAddress, InUsePolicy, IndexKey,
+    Keyring, Language, LeaseId, LeasedMessage, Localpart, MasterKeys, MessageId, Msisdn, NewLogin, NotMe,
     NoticeDraft, Random, Rate, RegistrationToken, Requested, Sealed, SealedColumn, Sealer, SendAttempt,
-    ServerName, SessionId, SessionKey, SessionPurpose, Submitted, SubmittedToken, ThirdPartyIdentifier,
-    Timestamp, TokenNonce, TokenSubmission, UiaOperation, UiaSession, UiaSessionHash, UserId,
-    ValidationRequest, ValidationSession,
+    ServerName, SessionId, SessionKey, SessionPurpose, SubmissionScope, Submitted, SubmittedToken,
+    ThirdPartyIdentifier, Timestamp, TokenNonce, TokenSubmission, UiaOperation, UiaSession, UiaSessionHash,
+    UserId, ValidationRequest, ValidationSession,
 };
 
 pub(crate) use self::changes::*;
@@ -181,7 +181,15 @@ pub(crate) fn opened_by(request: &ValidationRequest, now: Timestamp) -> Validati
 }
 
 pub(crate) fn submission(session: &ValidationSession, token: &str) -> TokenSubmission {
+    let scope = match session.purpose {
+        SessionPurpose::Identity => SubmissionScope::Identity(session.medium),
+        SessionPurpose::Register
+        | SessionPurpose::AddThreepid
+        | SessionPurpose::ResetPassword
+        | SessionPurpose::Verify => SubmissionScope::Node,
+    };
     TokenSubmission {
+        scope,
         sid: session.sid,
         client_secret_hash: session.client_secret_hash,
         token: SubmittedToken::parse(token).unwrap(),
@@ -221,9 +229,9 @@ pub(crate) fn charge(kind: BudgetKind, subject: &str, count: u32) -> Charge {
     Charge { key: BudgetKey { kind, subject }, rate: Rate::per(count, HOUR) }
 }
 
-pub(crate) fn lease_request(medium: Medium, limit: usize, now: Timestamp) -> LeaseRequest {
+pub(crate) fn lease_request(carrier: impl Into<Carrier>, limit: usize, now: Timestamp) -> LeaseRequest {
     let lease_id = LeaseId::generate(random());
-    LeaseRequest { lease_id, medium, limit, leased_until: now.after(MINUTE), codes: codes() }
+    LeaseRequest { lease_id, carrier: carrier.into(), limit, leased_until: now.after(MINUTE), codes: codes() }
 }
 
 pub(crate) fn uia_session_hash(id: &str) -> UiaSessionHash {
@@ -385,10 +393,10 @@ pub(crate) async fn session(storage: &dyn Storage, sid: SessionId) -> Validation
 /// Leases the only message that is to be sent.
 pub(crate) async fn lease_one(
     storage: &dyn Storage,
-    medium: Medium,
+    carrier: impl Into<Carrier>,
     now: Timestamp,
 ) -> (LeasedMessage, LeaseId) {
-    let request = lease_request(medium, 10, now);
+    let request = lease_request(carrier, 10, now);
     let lease_id = request.lease_id;
     let mut leased = storage.lease(request, now).await.unwrap();
     assert_eq!(leased.len(), 1, "one message is to be sent");

@@ -3,8 +3,8 @@
 use std::{collections::HashSet, sync::Arc};
 
 use countersign_core::{
-    CodeGeneration, DropReason, GiveUpReason, LeaseId, Medium, MessageId, MessageOutcome, SendAttempt,
-    SessionPurpose, Submitted, ValidationRequest,
+    Carrier, CodeGeneration, DropReason, GiveUpReason, LeaseId, Medium, MessageId, MessageOutcome,
+    SendAttempt, SessionPurpose, Submitted, ValidationRequest,
 };
 use tokio::task::JoinSet;
 
@@ -67,10 +67,10 @@ pub(crate) async fn media_do_not_mix(storage: Arc<dyn Storage>) {
     let mail = alice();
     let sms = request(SessionPurpose::AddThreepid, &msisdn("447700900123"));
     sending(&*storage, &mail, NOW).await;
-    assert_eq!(storage.next_due_at(Medium::Msisdn).await.unwrap(), None);
+    assert_eq!(storage.next_due_at(Carrier::Msisdn).await.unwrap(), None);
     sending(&*storage, &sms, NOW.after(SECOND)).await;
-    assert_eq!(storage.next_due_at(Medium::Email).await.unwrap(), Some(NOW));
-    assert_eq!(storage.next_due_at(Medium::Msisdn).await.unwrap(), Some(NOW.after(SECOND)));
+    assert_eq!(storage.next_due_at(Carrier::Email).await.unwrap(), Some(NOW));
+    assert_eq!(storage.next_due_at(Carrier::Msisdn).await.unwrap(), Some(NOW.after(SECOND)));
     let later = NOW.after(MINUTE);
     assert_eq!(lease_one(&*storage, Medium::Msisdn, later).await.0.message.id, sms.message_id);
     assert_eq!(lease_one(&*storage, Medium::Email, later).await.0.message.id, mail.message_id);
@@ -132,7 +132,7 @@ pub(crate) async fn delivered_message_is_finished(storage: Arc<dyn Storage>) {
     };
     assert_eq!(storage.find_finished_message(request.message_id).await.unwrap(), Some(expected));
     assert_eq!(storage.count_outbox().await.unwrap(), OutboxCounts::default());
-    assert_eq!(storage.next_due_at(Medium::Email).await.unwrap(), None);
+    assert_eq!(storage.next_due_at(Carrier::Email).await.unwrap(), None);
 }
 
 pub(crate) async fn message_tried_again_waits_for_its_time(storage: Arc<dyn Storage>) {
@@ -141,7 +141,7 @@ pub(crate) async fn message_tried_again_waits_for_its_time(storage: Arc<dyn Stor
     let due = NOW.after(30 * SECOND);
     assert!(storage.retry_at(leased.message.id, lease_id, due).await.unwrap());
     assert!(!storage.retry_at(leased.message.id, lease_id, NOW).await.unwrap(), "the lease is over");
-    assert_eq!(storage.next_due_at(Medium::Email).await.unwrap(), Some(due));
+    assert_eq!(storage.next_due_at(Carrier::Email).await.unwrap(), Some(due));
     let early = NOW.after(29 * SECOND);
     assert!(leased_ids(&*storage, lease_request(Medium::Email, 10, early), early).await.is_empty());
     let (leased, _) = lease_one(&*storage, Medium::Email, due).await;
@@ -239,11 +239,11 @@ pub(crate) async fn code_of_a_fresh_generation_is_kept(storage: Arc<dyn Storage>
 }
 
 pub(crate) async fn next_due_is_the_first_moment_at_which_a_lease_succeeds(storage: Arc<dyn Storage>) {
-    assert_eq!(storage.next_due_at(Medium::Email).await.unwrap(), None);
+    assert_eq!(storage.next_due_at(Carrier::Email).await.unwrap(), None);
     sending(&*storage, &alice(), NOW.after(SECOND)).await;
-    assert_eq!(storage.next_due_at(Medium::Email).await.unwrap(), Some(NOW.after(SECOND)));
+    assert_eq!(storage.next_due_at(Carrier::Email).await.unwrap(), Some(NOW.after(SECOND)));
     lease_one(&*storage, Medium::Email, NOW.after(SECOND)).await;
-    let due = storage.next_due_at(Medium::Email).await.unwrap().unwrap();
+    let due = storage.next_due_at(Carrier::Email).await.unwrap().unwrap();
     let before = due.before(std::time::Duration::from_millis(1));
     assert!(leased_ids(&*storage, lease_request(Medium::Email, 1, before), before).await.is_empty());
     lease_one(&*storage, Medium::Email, due).await;

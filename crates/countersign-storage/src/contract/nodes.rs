@@ -8,7 +8,7 @@ use countersign_core::{
 };
 use tokio::task::JoinSet;
 
-use super::data::*;
+use super::{data::*, identity_data::current_pepper, peppers::bind_while_peppers_change};
 use crate::{Registered, Storage};
 
 pub(super) type Nodes = [Arc<dyn Storage>; 3];
@@ -197,4 +197,9 @@ async fn step(node: &dyn Storage, number: usize, request: ValidationRequest) -> 
         }
     }
     delivered
+}
+
+pub(crate) async fn binds_while_peppers_change_are_found(nodes: Nodes) {
+    current_pepper(&*nodes[1]).await;
+    bind_while_peppers_change(&nodes).await;
 }

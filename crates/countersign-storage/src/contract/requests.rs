@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use countersign_core::{
-    BudgetKind, DropReason, InUsePolicy, Limited, Medium, MessageKind, MessageOutcome, Requested,
+    BudgetKind, Carrier, DropReason, InUsePolicy, Limited, Medium, MessageKind, MessageOutcome, Requested,
     SendAttempt, SessionPurpose, Submitted, ValidationRequest,
 };
 use tokio::task::JoinSet;
@@ -25,7 +25,7 @@ pub(crate) async fn first_request_opens_a_session_and_owes_a_message(storage: Ar
         let (leased, _) = lease_one(&*storage, Medium::Email, NOW).await;
         let message = leased.message;
         assert_eq!((message.id, message.sid), (request.message_id, request.new_sid));
-        assert_eq!((message.kind, message.medium), (MessageKind::Validation, Medium::Email));
+        assert_eq!((message.kind, message.carrier), (MessageKind::Validation, Carrier::Email));
         assert_eq!((message.send_attempt, message.language), (request.send_attempt, request.language));
         assert_eq!((message.created_at, message.not_before, message.tries), (NOW, NOW, 1));
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_core::{Account, Device, DeviceId, Localpart, NewLogin, TermsVersion, Timestamp};
+use tokio_postgres::Row;
 
 use super::{
     PostgresStorage,
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     AccountStore, Deactivated, Deactivation, PasswordChange, PasswordChanged, Registered, Registration,
-    StorageError,
+    StorageError, accounts::parse_localpart,
 };
 
 #[async_trait]
@@ -106,6 +107,17 @@ pub(super) fn find_and_share(localpart: &Localpart) -> Query<'_> {
 /// The account. Others can neither change it nor rely on it until the end of the transaction.
 pub(super) fn find_and_lock(localpart: &Localpart) -> Query<'_> {
     Query::new(select_account!(" for update")).with(localpart.as_str())
+}
+
+/// An account, from all columns.
+pub(super) fn read(row: &Row) -> Outcome<Account> {
+    let mut columns = Columns::of("accounts", row);
+    Ok(Account {
+        localpart: columns.parse("localpart", parse_localpart)?,
+        password_hash: columns.parse_optional("password_hash", |hash| Some(hash.to_owned()))?,
+        created_at: columns.timestamp("created_at")?,
+        deactivated_at: columns.optional_timestamp("deactivated_at")?,
+    })
 }
 
 /// What [`find`] found.

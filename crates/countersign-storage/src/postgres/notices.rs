@@ -81,9 +81,9 @@ impl Notices {
     /// Their media, each once, in the order of the drafts.
     pub(super) fn media(&self) -> Vec<Medium> {
         let mut media = Vec::new();
-        for message in &self.messages {
-            if !media.contains(&message.medium) {
-                media.push(message.medium);
+        for session in &self.sessions {
+            if !media.contains(&session.medium) {
+                media.push(session.medium);
             }
         }
         media

@@ -1,4 +1,4 @@
-//! Messages that are owed.
+//! Messages that are owed. The column `medium` holds the carrier: tables keep the names that they came with.
 
 pub(super) mod delivered;
 pub(super) mod lease;
@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use countersign_core::{
-    DropReason, GiveUpReason, LeaseId, LeasedMessage, Medium, MessageId, MessageOutcome, OutboxMessage,
+    Carrier, DropReason, GiveUpReason, LeaseId, LeasedMessage, MessageId, MessageOutcome, OutboxMessage,
     SendAttempt, SessionId, Timestamp, ValidationSession,
 };
 
@@ -69,13 +69,13 @@ impl OutboxStore for PostgresStorage {
         self.write(move |tx| give_up(tx, id, lease_id, reason, said.clone(), now)).await
     }
 
-    async fn next_due_at(&self, medium: Medium) -> Result<Option<Timestamp>, StorageError> {
+    async fn next_due_at(&self, carrier: Carrier) -> Result<Option<Timestamp>, StorageError> {
         // A lease runs out when its last moment is over.
         let select = Query::new(
             "select (select min(not_before) from outbox where medium = $1 and lease_id is null),
                 (select min(leased_until) + 1 from outbox where medium = $1 and lease_id is not null)",
         )
-        .with(medium.as_str());
+        .with(carrier.as_str());
         let [found] = self.connect().await?.run([select]).await?;
         let due = first(&found.rows, |row| {
             let mut columns = Columns::of("outbox", row);
@@ -217,7 +217,7 @@ fn fill<'a>(query: Query<'a>, messages: Vec<&'a OutboxMessage>) -> Query<'a> {
     query
         .with(messages.iter().map(|message| message.id.as_bytes().as_slice()).collect::<Vec<_>>())
         .with(messages.iter().map(|message| message.kind.as_str()).collect::<Vec<_>>())
-        .with(messages.iter().map(|message| message.medium.as_str()).collect::<Vec<_>>())
+        .with(messages.iter().map(|message| message.carrier.as_str()).collect::<Vec<_>>())
         .with(messages.iter().map(|message| message.sid.as_bytes().as_slice()).collect::<Vec<_>>())
         .with(messages.iter().map(|message| message.send_attempt.0).collect::<Vec<_>>())
         .with(messages.iter().map(|message| i64::from(message.tries)).collect::<Vec<_>>())

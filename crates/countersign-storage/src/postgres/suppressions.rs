@@ -32,12 +32,13 @@ async fn suppress(mut tx: Transaction, not_me: NotMe, now: Timestamp) -> Outcome
     )
     .with(address.as_bytes().as_slice())
     .with(now.as_millis());
-    // Looks through the whole outbox: an index by address would cost each request more than this rare wish does.
+    // What a homeserver is owed because of the address does not go to it. Looks through the whole outbox: an index by address would cost each request more than this rare wish does.
     let drop = Query::new(
         "with gone as (
             delete from outbox where id in (
                 select outbox.id from outbox join validation_sessions on validation_sessions.sid = outbox.sid
-                where outbox.lease_id is null and validation_sessions.address_hash = $1
+                where outbox.lease_id is null and outbox.medium <> 'federation'
+                    and validation_sessions.address_hash = $1
                 order by outbox.id for update of outbox skip locked)
             returning *)
          insert into message_history

@@ -1,11 +1,12 @@
 //! The contract suite on PostgreSQL, on one node and on several, and what only PostgreSQL promises.
 
+mod peppers;
 mod rounds;
 mod statements;
 
 use std::{sync::Arc, time::Duration};
 
-use countersign_core::Medium;
+use countersign_core::{Carrier, Medium};
 use tokio::sync::mpsc;
 
 use super::{LeaseClock, Migrate, PostgresSettings, PostgresStorage, PreparedStatements};
@@ -137,7 +138,7 @@ async fn leases_run_out_by_the_databases_clock() {
     let taken = storage.lease(lease_request(Medium::Email, 10, ahead), ahead).await.unwrap();
     assert!(taken.is_empty());
     // It hears when its own clock will show that the lease ran out.
-    let due = storage.next_due_at(Medium::Email).await.unwrap().unwrap();
+    let due = storage.next_due_at(Carrier::Email).await.unwrap().unwrap();
     let wait = due.since(ahead);
     assert!(50 * SECOND < wait && wait <= MINUTE + SECOND, "{wait:?}");
     assert!(storage.mark_delivered(leased.message.id, lease_id, NOW).await.unwrap());
@@ -179,17 +180,17 @@ async fn a_dead_nodes_lease_is_taken_over_by_the_databases_clock() {
 async fn other_nodes_hear_of_a_message() {
     let database = TestDatabase::create().await;
     let (heard, mut hears) = mpsc::unbounded_channel();
-    let on_message = Arc::new(move |medium| heard.send(medium).unwrap());
+    let on_message = Arc::new(move |carrier| heard.send(carrier).unwrap());
     let listening = PostgresSettings { on_message: Some(on_message), ..database.settings() };
     let listener = PostgresStorage::open(listening).await.unwrap();
     // Once it listens, it looks after what it may have missed.
     let mut next =
         async || tokio::time::timeout(Duration::from_secs(20), hears.recv()).await.unwrap().unwrap();
-    assert_eq!((next().await, next().await), (Medium::Email, Medium::Msisdn));
+    assert_eq!([next().await, next().await, next().await], Carrier::ALL);
     let sender = database.open().await;
     sending(&sender, &request(countersign_core::SessionPurpose::Identity, &msisdn("447700900123")), NOW)
         .await;
-    assert_eq!(next().await, Medium::Msisdn);
+    assert_eq!(next().await, Carrier::Msisdn);
     sender.close().await;
     listener.close().await;
 }

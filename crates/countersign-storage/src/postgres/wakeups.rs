@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, future::poll_fn, sync::Arc, time::Duration};
 
-use countersign_core::Medium;
+use countersign_core::Carrier;
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 use tokio_postgres::AsyncMessage;
 
@@ -13,8 +13,8 @@ use super::{
     servers::Servers,
 };
 
-/// What is called when a message of that medium was committed, by this node or another.
-pub type OnMessage = Arc<dyn Fn(Medium) + Send + Sync>;
+/// What is called when a message for that carrier was committed, by this node or another.
+pub type OnMessage = Arc<dyn Fn(Carrier) + Send + Sync>;
 
 /// How many announcements may wait. One that finds no place is left out.
 const QUEUE: usize = 64;
@@ -26,7 +26,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Announces messages once their round is committed: outside its transaction, since the transactions that notify commit
 /// one after the other, and without a sync, since nothing is lost with it.
 pub(super) struct Announcer {
-    queue: mpsc::Sender<Medium>,
+    queue: mpsc::Sender<Carrier>,
 }
 
 impl Announcer {
@@ -34,11 +34,11 @@ impl Announcer {
         let (queue, mut announced) = mpsc::channel(QUEUE);
         tokio::spawn(async move {
             while let Some(first) = announced.recv().await {
-                let mut media = HashSet::from([first]);
-                while let Ok(medium) = announced.try_recv() {
-                    media.insert(medium);
+                let mut carriers = HashSet::from([first]);
+                while let Ok(carrier) = announced.try_recv() {
+                    carriers.insert(carrier);
                 }
-                if let Err(failure) = announce(&pool, &media).await {
+                if let Err(failure) = announce(&pool, &carriers).await {
                     tracing::debug!(error = &failure as &dyn std::error::Error, "announcing messages failed");
                 }
             }
@@ -47,17 +47,18 @@ impl Announcer {
     }
 
     /// Announces a message that was just committed. Never waits.
-    pub(super) fn announce(&self, medium: Medium) {
-        let _ = self.queue.try_send(medium);
+    pub(super) fn announce(&self, carrier: Carrier) {
+        let _ = self.queue.try_send(carrier);
     }
 }
 
-async fn announce(pool: &Pool, media: &HashSet<Medium>) -> Outcome<()> {
+async fn announce(pool: &Pool, carriers: &HashSet<Carrier>) -> Outcome<()> {
     let mut script = "begin; set local synchronous_commit to off;".to_owned();
-    for medium in media {
-        script.push_str(match medium {
-            Medium::Email => "notify countersign_outbox, 'email';",
-            Medium::Msisdn => "notify countersign_outbox, 'msisdn';",
+    for carrier in carriers {
+        script.push_str(match carrier {
+            Carrier::Email => "notify countersign_outbox, 'email';",
+            Carrier::Msisdn => "notify countersign_outbox, 'msisdn';",
+            Carrier::Federation => "notify countersign_outbox, 'federation';",
         });
     }
     script.push_str("commit");
@@ -115,8 +116,8 @@ async fn listen_once(
         loop {
             match connection.poll_message(cx) {
                 std::task::Poll::Ready(Some(Ok(AsyncMessage::Notification(notification)))) => {
-                    if let Some(medium) = Medium::parse(notification.payload()) {
-                        on_message(medium);
+                    if let Some(carrier) = Carrier::parse(notification.payload()) {
+                        on_message(carrier);
                     }
                 }
                 std::task::Poll::Ready(Some(Ok(_))) => {}
@@ -130,8 +131,7 @@ async fn listen_once(
         client.batch_execute("listen countersign_outbox").await?;
         interruption.ends();
         // Some may have been missed.
-        on_message(Medium::Email);
-        on_message(Medium::Msisdn);
+        Carrier::ALL.into_iter().for_each(|carrier| on_message(carrier));
         // Dropping the client would end the connection.
         std::future::pending::<Result<(), tokio_postgres::Error>>().await
     };

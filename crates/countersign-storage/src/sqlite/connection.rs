@@ -9,7 +9,7 @@ use super::failure::Outcome;
 /// More than there are statements.
 const STATEMENTS_CACHED: usize = 128;
 /// How long a connection waits for another process or for a checkpoint.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes the file, for its owner only, unless it exists; and its folder. SQLite gives its other files the same mode.
 pub(super) fn create_file(path: &Path) -> io::Result<()> {

@@ -1,10 +1,10 @@
-//! Messages that are owed.
+//! Messages that are owed. The column `medium` holds the carrier: tables keep the names that they came with.
 
 mod lease;
 
 use async_trait::async_trait;
 use countersign_core::{
-    DropReason, GiveUpReason, LeaseId, LeasedMessage, Medium, MessageId, MessageOutcome, OutboxMessage,
+    Carrier, DropReason, GiveUpReason, LeaseId, LeasedMessage, MessageId, MessageOutcome, OutboxMessage,
     SendAttempt, SessionId, Timestamp, ValidationSession,
 };
 use rusqlite::{Connection, params};
@@ -79,8 +79,8 @@ impl OutboxStore for SqliteStorage {
         .await
     }
 
-    async fn next_due_at(&self, medium: Medium) -> Result<Option<Timestamp>, StorageError> {
-        self.read(move |tx| next_due_at(tx, medium)).await
+    async fn next_due_at(&self, carrier: Carrier) -> Result<Option<Timestamp>, StorageError> {
+        self.read(move |tx| next_due_at(tx, carrier)).await
     }
 
     async fn count_outbox(&self) -> Result<OutboxCounts, StorageError> {
@@ -115,7 +115,7 @@ pub(super) fn enqueue(tx: &Connection, message: &OutboxMessage) -> Outcome<()> {
         params![
             message.id.as_bytes(),
             message.kind.as_str(),
-            message.medium.as_str(),
+            message.carrier.as_str(),
             message.sid.as_bytes(),
             message.send_attempt.0,
             message.language.as_str(),
@@ -190,14 +190,14 @@ fn find_sid(tx: &Connection, id: MessageId) -> Outcome<SessionId> {
 }
 
 /// A lease runs out when its last moment is over.
-fn next_due_at(tx: &Connection, medium: Medium) -> Outcome<Option<Timestamp>> {
+fn next_due_at(tx: &Connection, carrier: Carrier) -> Outcome<Option<Timestamp>> {
     let statement = tx.prepare_cached(
         "select min(due_at) from (
             select min(not_before) as due_at from outbox where medium = ?1 and lease_id is null
             union all
             select min(leased_until) + 1 from outbox where medium = ?1 and lease_id is not null)",
     )?;
-    let due_at = find(statement, [medium.as_str()], |row| {
+    let due_at = find(statement, [carrier.as_str()], |row| {
         Columns::of("outbox", row).optional_timestamp("not_before")
     })?;
     Ok(due_at.flatten())

@@ -42,12 +42,13 @@ fn suppress(tx: &Connection, not_me: &NotMe, now: Timestamp) -> Outcome<bool> {
     Ok(true)
 }
 
-/// Messages to an address that no worker holds. Looks through the whole outbox: an index by address would cost each
+/// Messages to an address that no worker holds; what a homeserver is owed because of the address does not go to it. Looks through the whole outbox: an index by address would cost each
 /// request more than this rare wish does.
 fn waiting_for(tx: &Connection, address: AddressHash) -> Outcome<Vec<MessageId>> {
     let statement = tx.prepare_cached(
         "select outbox.id from outbox join validation_sessions using (session_number, sid)
-         where outbox.lease_id is null and validation_sessions.address_hash = ?1",
+         where outbox.lease_id is null and outbox.medium <> 'federation'
+            and validation_sessions.address_hash = ?1",
     )?;
     list(statement, [address.as_bytes()], |row| {
         Columns::of("outbox", row).bytes("id").map(MessageId::from_bytes)

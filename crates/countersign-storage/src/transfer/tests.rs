@@ -2,10 +2,11 @@
 
 mod completeness;
 mod data;
+mod identity;
 
 use std::{cell::RefCell, collections::BTreeMap, fs, future::poll_fn, path::Path, pin::pin, task::Poll};
 
-use countersign_core::{Medium, Requested, SendAttempt};
+use countersign_core::{Carrier, Medium, Requested, SendAttempt};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -73,7 +74,7 @@ async fn message_that_a_worker_held_waits_again_and_sessions_are_found_by_their_
     let database = TestDatabase::create().await;
     moved(&path, &database).await.unwrap();
     let target = PostgresStorage::open(settings(&database)).await.unwrap();
-    assert_eq!(target.next_due_at(Medium::Email).await.unwrap(), Some(NOW));
+    assert_eq!(target.next_due_at(Carrier::Email).await.unwrap(), Some(NOW));
     let (leased, lease_id) = lease_one(&target, Medium::Email, NOW).await;
     assert_eq!((leased.message.id, leased.message.tries), (held.message.id, 2));
     assert!(target.mark_delivered(leased.message.id, lease_id, NOW).await.unwrap());

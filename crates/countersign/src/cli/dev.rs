@@ -21,7 +21,8 @@ use zeroize::Zeroizing;
 use super::shutdown_on_signal;
 use crate::{
     config::Config,
-    logging, server,
+    logging,
+    server::{self, Listeners},
     wiring::{Node, Outside},
 };
 
@@ -72,7 +73,8 @@ async fn dev(args: DevArgs) -> Result<()> {
         user: made_up_user(&node.accounts, &args.folder).await?,
     };
     greeting.print()?;
-    server::run(node, listener, operator_listener, shutdown, config.server.limits()).await
+    let listeners = Listeners { main: listener, operator: operator_listener, identity_v1: None };
+    server::run(node, listeners, shutdown, config.server.limits()).await
 }
 
 /// Listens on the given port, or on 8008 or the next free one.

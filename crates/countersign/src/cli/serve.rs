@@ -6,7 +6,8 @@ use tokio::net::TcpListener;
 use super::{ConfigArgs, shutdown_on_signal};
 use crate::{
     config::Config,
-    logging, server,
+    logging,
+    server::{self, Listeners},
     wiring::{Node, Outside},
 };
 
@@ -23,6 +24,10 @@ async fn serve(config: Config) -> Result<()> {
     };
     let listener = listen(config.server.listen, "server.listen").await?;
     let operator_listener = listen(config.server.operator_listen, "server.operator_listen").await?;
+    let identity_v1 = match config.identity.v1.listen {
+        Some(address) => Some(listen(address, "identity.v1.listen").await?),
+        None => None,
+    };
     // After the ports, so that a second start by mistake does not touch the database.
     let node = Node::open(&config, Outside::default(), shutdown.clone()).await?;
     tracing::info!(
@@ -31,5 +36,6 @@ async fn serve(config: Config) -> Result<()> {
         listener.local_addr()?,
         operator_listener.local_addr()?
     );
-    server::run(node, listener, operator_listener, shutdown, config.server.limits()).await
+    let listeners = Listeners { main: listener, operator: operator_listener, identity_v1 };
+    server::run(node, listeners, shutdown, config.server.limits()).await
 }

@@ -1,4 +1,4 @@
-//! `[federation]`: how servers that somebody else named are reached.
+//! `[federation]`: how other servers are reached, which users name.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,19 +9,16 @@ use serde::{Deserialize, Serialize};
 use super::duration;
 use super::error::Problems;
 
-/// No useful answer is smaller than this may be.
-const SMALLEST_ANSWER: usize = 4096;
-
-/// How servers that somebody else named are reached: homeservers whose users log in or are found, identity services of clients.
+/// How other servers are reached. Users name them, so only addresses on the internet are dialed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FederationConfig {
-    /// Networks that may be dialed though they are not on the internet. Others of that kind are not: whoever names a server
-    /// must not reach what only the node can.
+    /// Networks that may be dialed though they are not on the internet, such as one with homeservers of your own. Others of
+    /// that kind are not: whoever names a server must not reach what only the node can.
     pub allow_networks: Vec<IpNet>,
     /// A file of PEM certificates that are trusted beside the system's own.
     pub ca_file: Option<PathBuf>,
-    /// How long a call may take, with all the look-ups and requests that it needs.
+    /// How long a call may take, its look-ups included.
     #[serde(with = "duration")]
     pub timeout: Duration,
     /// The largest answer that is read, in bytes.
@@ -34,7 +31,7 @@ impl Default for FederationConfig {
             allow_networks: Vec::new(),
             ca_file: None,
             timeout: Duration::from_secs(10),
-            max_answer_bytes: 64 * 1024,
+            max_answer_bytes: 65_536,
         }
     }
 }
@@ -51,8 +48,8 @@ impl FederationConfig {
         if self.timeout.is_zero() {
             problems.add("federation.timeout", "must not be 0");
         }
-        if self.max_answer_bytes < SMALLEST_ANSWER {
-            problems.add("federation.max_answer_bytes", format!("must be at least {SMALLEST_ANSWER}"));
+        if self.max_answer_bytes < 4_096 {
+            problems.add("federation.max_answer_bytes", "must be at least 4096");
         }
     }
 }

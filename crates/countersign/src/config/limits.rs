@@ -43,6 +43,14 @@ pub struct LimitsConfig {
     /// Authentications that one network begins in an hour without an access token: first rounds of registrations and of
     /// password resets.
     pub uia_sessions_per_network_per_hour: NonZeroU32,
+    /// Access tokens of the identity API that one network asks for in a minute.
+    pub identity_registrations_per_network_per_minute: NonZeroU32,
+    /// Lookups by one user in an hour; each hundred addresses that are asked for at once count as one.
+    pub lookups_per_user_per_hour: NonZeroU32,
+    /// Invitations by one user in a day. Each is a message to its address too, and counts there.
+    pub invitations_per_user_per_day: NonZeroU32,
+    /// Keys of other homeservers that one network has the node fetch in a minute, by what it claims to be signed by them.
+    pub server_keys_per_network_per_minute: NonZeroU32,
     /// Tokens with which one account proves itself to other services (OpenID) in an hour, from all its devices.
     pub openid_tokens_per_account_per_hour: NonZeroU32,
     /// Requests of any kind from one network in a second, counted by each process for itself, in memory.
@@ -70,6 +78,10 @@ impl Default for LimitsConfig {
             token_checks_per_network_per_minute: count(6),
             refreshes_per_network_per_minute: count(60),
             uia_sessions_per_network_per_hour: count(60),
+            identity_registrations_per_network_per_minute: count(20),
+            lookups_per_user_per_hour: count(600),
+            invitations_per_user_per_day: count(100),
+            server_keys_per_network_per_minute: count(20),
             openid_tokens_per_account_per_hour: count(60),
             shield_requests_per_second: count(50),
             shield_burst: count(200),

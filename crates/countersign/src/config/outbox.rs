@@ -16,6 +16,8 @@ pub struct OutboxConfig {
     pub email_workers: NonZeroUsize,
     /// How many SMS are sent at the same time.
     pub sms_workers: NonZeroUsize,
+    /// How many homeservers are told at the same time of invitations that waited.
+    pub federation_workers: NonZeroUsize,
     /// How long one attempt may take.
     #[serde(with = "duration")]
     pub send_timeout: Duration,
@@ -39,6 +41,7 @@ impl Default for OutboxConfig {
         Self {
             email_workers: NonZeroUsize::new(16).expect("16 is not 0"),
             sms_workers: NonZeroUsize::new(8).expect("8 is not 0"),
+            federation_workers: NonZeroUsize::new(4).expect("4 is not 0"),
             send_timeout: Duration::from_secs(60),
             lease: Duration::from_secs(90),
             retry_delay_min: Duration::from_secs(5),

@@ -39,31 +39,38 @@ impl TermsConfig {
         self.0.iter().filter_map(|(policy, config)| TermsVersion::parse(policy, &config.version).ok())
     }
 
-    pub(super) fn check(&self, problems: &mut Problems) {
+    /// Names its problems after `key`, the section's.
+    pub(super) fn check(&self, key: &'static str, problems: &mut Problems) {
         for (policy, config) in &self.0 {
             if let Err(error) = TermsVersion::parse(policy, &config.version) {
-                problems.add("terms", format!("{policy}: {error}"));
+                problems.add(key, format!("{policy}: {error}"));
             }
             if config.links.is_empty() {
-                problems.add("terms", format!("{policy}: needs a link in at least one language"));
+                problems.add(key, format!("{policy}: needs a link in at least one language"));
             }
             for (language, link) in &config.links {
-                config_link(policy, language, link, problems);
+                config_link(key, policy, language, link, problems);
             }
         }
     }
 }
 
 /// `version` would stand beside the languages on the wire, so no language may have that name; it is none anyway.
-fn config_link(policy: &str, language: &str, link: &PolicyLinkConfig, problems: &mut Problems) {
+fn config_link(
+    key: &'static str,
+    policy: &str,
+    language: &str,
+    link: &PolicyLinkConfig,
+    problems: &mut Problems,
+) {
     if Language::parse(language).is_none() || language == "version" {
-        problems.add("terms", format!("{policy}: {language} is not a language, such as en or pt-BR"));
+        problems.add(key, format!("{policy}: {language} is not a language, such as en or pt-BR"));
     }
     if link.name.trim().is_empty() {
-        problems.add("terms", format!("{policy}: the name of the link in {language} is empty"));
+        problems.add(key, format!("{policy}: the name of the link in {language} is empty"));
     }
     if !Url::parse(&link.url).is_ok_and(|url| matches!(url.scheme(), "https" | "http")) {
-        problems.add("terms", format!("{policy}: the url in {language} is not a web address"));
+        problems.add(key, format!("{policy}: the url in {language} is not a web address"));
     }
 }
 
@@ -78,7 +85,7 @@ mod tests {
         };
         let config = PolicyConfig { version: version.to_owned(), links: links.iter().map(link).collect() };
         let mut problems = Problems::default();
-        TermsConfig([(policy.to_owned(), config)].into()).check(&mut problems);
+        TermsConfig([(policy.to_owned(), config)].into()).check("terms", &mut problems);
         problems.into_vec().iter().map(ToString::to_string).collect()
     }
 

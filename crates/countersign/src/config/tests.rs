@@ -1,6 +1,7 @@
 //! Tests of the configuration as a whole.
 
 mod accounts;
+mod identity;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

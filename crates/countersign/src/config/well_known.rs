@@ -10,7 +10,7 @@ use super::PublicUrl;
 pub struct WellKnownConfig {
     /// Whether `/.well-known/matrix/client` and `/.well-known/sdn/client` are served.
     pub enabled: bool,
-    /// The identity server that clients are told of.
+    /// The identity server that clients are told of; absent, the node itself, if it is one.
     pub identity_server_url: Option<PublicUrl>,
 }
 

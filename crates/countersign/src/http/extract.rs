@@ -1,6 +1,9 @@
-//! What handlers take in: who asks, from where, and the parsed body.
+//! What handlers take in: who asks, from where, and in which language.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, Request},
@@ -12,7 +15,7 @@ use countersign_service::{Authentication, CallerError, Freshness, RequestContext
 use super::{AppState, HttpSettings, client::ClientError, client_address::client_address};
 
 /// The request's access token, if it has one: `Authorization: Bearer …`, the scheme in any case (RFC 9110, 11.1).
-fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim()).filter(|token| !token.is_empty())
@@ -20,16 +23,21 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 
 /// The network that a request comes from.
 pub(super) fn network(request: &Request, settings: &HttpSettings) -> ClientNetwork {
-    network_of(request.extensions().get(), request.headers(), settings)
+    ClientNetwork::of(address(request, settings))
 }
 
-fn network_of(
+/// The address that a request comes from.
+pub(super) fn address(request: &Request, settings: &HttpSettings) -> IpAddr {
+    address_of(request.extensions().get(), request.headers(), settings)
+}
+
+fn address_of(
     peer: Option<&ConnectInfo<SocketAddr>>,
     headers: &HeaderMap,
     settings: &HttpSettings,
-) -> ClientNetwork {
+) -> IpAddr {
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip());
-    ClientNetwork::of(client_address(peer, headers, &settings.trusted_proxies))
+    client_address(peer, headers, &settings.trusted_proxies)
 }
 
 /// The language that a request asks for.
@@ -46,16 +54,34 @@ impl FromRequestParts<AppState> for Context {
     type Rejection = ClientError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ClientError> {
-        let network = network_of(parts.extensions.get(), &parts.headers, state.settings());
-        let language = language(&parts.headers);
+        let AnonymousContext(context) = AnonymousContext::of(parts, state);
         let caller = match find_caller(parts, state, Freshness::Cached).await {
-            Ok(Some(Authentication::Owner(owner))) => Some(owner),
+            Ok(Some(Authentication::Owner(owner))) => Some(state.0.accounts.user_id(&owner.localpart)),
             Ok(Some(Authentication::Expired | Authentication::Unknown) | None) => None,
             // Whoever needs to know the caller asks for one that works.
             Err(CallerError::Unreachable(_) | CallerError::Foreign) => None,
             Err(CallerError::Storage(cause)) => return Err(cause.into()),
         };
-        Ok(Self(RequestContext { network, language, caller }))
+        Ok(Self(RequestContext { caller, ..context }))
+    }
+}
+
+/// A request's context, whoever sends it: where its access token is none of the client API's.
+pub(super) struct AnonymousContext(pub(super) RequestContext);
+
+impl AnonymousContext {
+    fn of(parts: &Parts, state: &AppState) -> Self {
+        let address = address_of(parts.extensions.get(), &parts.headers, state.settings());
+        let network = ClientNetwork::of(address);
+        Self(RequestContext { network, language: language(&parts.headers), caller: None })
+    }
+}
+
+impl FromRequestParts<AppState> for AnonymousContext {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        Ok(Self::of(parts, state))
     }
 }
 

@@ -8,6 +8,7 @@ pub(super) mod fallback;
 pub(super) mod inbox;
 mod not_me;
 mod reader;
+pub(super) mod validated;
 
 use std::sync::Arc;
 

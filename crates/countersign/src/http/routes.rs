@@ -1,30 +1,33 @@
 //! The routes, one line each, in the order of the specification; mounted under both prefixes, `r0` beside `v3`.
 
+mod identity;
+
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
     http::Method,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, get, post, put},
 };
 use countersign_api::{
     client::{
         account, capabilities, deactivate, login, logout, openid, password, refresh, register,
         registration_token, request_token, threepid, versions,
     },
-    federation::openid::USERINFO,
+    federation::{keys::SERVER_KEYS, onbind::ONBIND, openid::USERINFO},
     submit_token,
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
+pub use self::identity::identity_routes;
 use super::{
-    AppState,
+    AppState, IdentityApi,
     answer::{self, ErrorAnswer},
     client, cors, pages, shield, well_known,
 };
 
-/// A route of the client API.
+/// A route of the client API or of the identity API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The method.
@@ -77,6 +80,8 @@ pub enum Access {
     Optional,
     /// Only with an access token.
     Token,
+    /// Only with an access token of the identity API, whose user may not have accepted its terms yet.
+    TokenBeforeTerms,
 }
 
 /// The client API: each route with its handler.
@@ -105,10 +110,15 @@ fn client_routes() -> Vec<(Route, MethodRouter<AppState>)> {
         v3_in_all_modes(Method::GET, threepid::THREEPIDS, Token, get(c::threepid::get_account_3pids)),
         v3_in_all_modes(Method::POST, threepid::THREEPIDS, Token, post(c::threepid::post_3pids)),
         v3_in_all_modes(Method::POST, threepid::ADD, Token, post(c::threepid::add_3pid)),
+        v3_in_all_modes(Method::POST, threepid::BIND, Token, post(c::threepid::bind_3pid)),
         v3_in_all_modes(Method::POST, threepid::DELETE, Token, post(c::threepid::delete_3pid_from_account)),
+        v3_in_all_modes(Method::POST, threepid::UNBIND, Token, post(c::threepid::unbind_3pid)),
         v3(Method::POST, password::PASSWORD, Optional, post(c::password::change_password)),
         v3(Method::POST, deactivate::DEACTIVATE, Optional, post(c::deactivate::deactivate)),
         v3(Method::POST, openid::REQUEST_TOKEN, Token, post(c::openid::request_openid_token)),
+        bare(Method::GET, SERVER_KEYS, Open, get(super::federation::keys::get_server_keys)),
+        bare(Method::PUT, ONBIND, Open, put(super::federation::onbind::hear_of_invitations)),
+        bare(Method::POST, ONBIND, Open, post(super::federation::onbind::hear_of_invitations)),
         bare(Method::GET, USERINFO, Open, get(super::federation::openid::userinfo)),
     ]
 }
@@ -157,8 +167,12 @@ pub fn routes() -> Vec<Route> {
 
 /// Everything that the main listener serves.
 pub fn router(state: AppState) -> Router {
-    let served =
-        client_routes().into_iter().filter(|(route, _)| is_served(route.modes, state.settings().mode));
+    let identity = match state.settings().identity.api {
+        IdentityApi::Served => identity::handled(),
+        IdentityApi::Off => Vec::new(),
+    };
+    let all = client_routes().into_iter().chain(identity);
+    let served = all.filter(|(route, _)| is_served(route.modes, state.settings().mode));
     let api = served.fold(Router::new(), |api, (route, handler)| match route.version {
         Version::V3 => api
             .route(&format!("/client/v3{}", route.path), handler.clone())

@@ -1,11 +1,13 @@
 //! What the configuration says about accounts and authentication, in the words of the rooms that it is for.
 
+use std::collections::BTreeMap;
+
 use countersign_api::uia::{Policy, PolicyLink, TermsParams};
 use countersign_core::{CharacterClass, PasswordPolicy, Stage, distinct_flows};
 use countersign_service::{AccountsSettings, TokenLifetimes, UiaSettings};
 
 use super::settings::{limits, media, sms_countries};
-use crate::config::{self, Config};
+use crate::config::{self, Config, TermsConfig};
 
 pub(super) fn accounts_settings(config: &Config) -> AccountsSettings {
     let class = |class: &config::CharacterClass| match class {
@@ -46,6 +48,11 @@ pub(super) fn uia_settings(config: &Config) -> UiaSettings {
 }
 
 pub(super) fn terms(config: &Config) -> TermsParams {
+    TermsParams { policies: policies(&config.terms) }
+}
+
+/// The policies, as clients are told of them.
+pub(super) fn policies(terms: &TermsConfig) -> BTreeMap<String, Policy> {
     let link = |(language, link): (&String, &config::PolicyLinkConfig)| {
         (language.clone(), PolicyLink { name: link.name.clone(), url: link.url.clone() })
     };
@@ -53,5 +60,5 @@ pub(super) fn terms(config: &Config) -> TermsParams {
         let (version, links) = (policy.version.clone(), policy.links.iter().map(link).collect());
         (name.clone(), Policy { version, links })
     };
-    TermsParams { policies: config.terms.0.iter().map(policy).collect() }
+    terms.0.iter().map(policy).collect()
 }

@@ -33,7 +33,7 @@ impl Database {
                 let wakeup = wakeup.clone();
                 let settings = PostgresSettings {
                     lease_clock,
-                    on_message: Some(Arc::new(move |medium| wakeup.ring(medium))),
+                    on_message: Some(Arc::new(move |carrier| wakeup.ring(carrier))),
                     ..postgres_settings(config, url)?
                 };
                 let storage = PostgresStorage::open(settings)

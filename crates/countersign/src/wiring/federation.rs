@@ -1,18 +1,19 @@
-//! The way to servers that somebody else named, by the configuration.
+//! What other servers are called with, by the configuration.
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use countersign_core::Clock;
-use countersign_delivery::{Federation, GuardSettings, SystemDns};
+use countersign_delivery::{Dns, Federation, GuardSettings, SystemDns};
 
 use crate::config::Config;
 
-/// Other servers, found by the system's DNS. None is asked anything yet.
-///
-/// # Errors
-/// Says which file can't be used.
-pub fn federation(config: &Config, clock: Arc<dyn Clock>) -> Result<Federation> {
+/// What other servers are called with. Calls nobody yet.
+pub(super) fn federation(
+    config: &Config,
+    dns: Option<Arc<dyn Dns>>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<Federation>> {
     let section = &config.federation;
     let ca_pem = match &section.ca_file {
         Some(path) => Some(std::fs::read(path).with_context(|| format!("federation.ca_file = {path:?}"))?),
@@ -24,5 +25,6 @@ pub fn federation(config: &Config, clock: Arc<dyn Clock>) -> Result<Federation> 
         timeout: section.timeout,
         max_answer_bytes: section.max_answer_bytes,
     };
-    Federation::new(&settings, Arc::new(SystemDns::new()), clock).context("federation")
+    let dns = dns.unwrap_or_else(|| Arc::new(SystemDns::new()));
+    Ok(Arc::new(Federation::new(&settings, dns, clock).context("federation")?))
 }

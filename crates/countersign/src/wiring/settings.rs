@@ -6,7 +6,7 @@ use countersign_core::{CodePolicy, InUsePolicy, Medium, NextLinkPolicy, Rate, Re
 use countersign_service::{Limits, Links, NoticeSettings, VerifierSettings, WorkerSettings};
 use countersign_storage::Retention;
 
-use super::authentication::terms;
+use super::{authentication::terms, identity::identity_settings};
 use crate::{
     config::{self, Config, DelegateConfig, LimitsConfig, Transport},
     http::{HttpSettings, Mode, Offer, Offers, PasswordNeeded, Registration, ShieldSettings, WellKnown},
@@ -83,6 +83,10 @@ pub(super) fn limits(config: &LimitsConfig) -> Limits {
         token_checks: rate(config.token_checks_per_network_per_minute, MINUTE),
         refreshes: rate(config.refreshes_per_network_per_minute, MINUTE),
         uia_sessions: rate(config.uia_sessions_per_network_per_hour, HOUR),
+        identity_registrations: rate(config.identity_registrations_per_network_per_minute, MINUTE),
+        lookups: rate(config.lookups_per_user_per_hour, HOUR),
+        invitations: rate(config.invitations_per_user_per_day, DAY),
+        server_keys: rate(config.server_keys_per_network_per_minute, MINUTE),
         openid_tokens: rate(config.openid_tokens_per_account_per_hour, HOUR),
     }
 }
@@ -102,16 +106,23 @@ pub(super) fn http_settings(config: &Config) -> HttpSettings {
         registration,
         terms: terms(config),
         spec_versions: config.server.spec_versions.clone(),
+        identity: identity_settings(config),
         offers: offers(config),
         // Beside a homeserver, the homeserver says where clients find it.
         well_known: (config.well_known.enabled && config.sidecar.is_none()).then(|| WellKnown {
             base_url: config.server.public_url.to_string(),
-            identity_server_url: config.well_known.identity_server_url.as_ref().map(ToString::to_string),
+            identity_server_url: identity_server_url(config),
         }),
         trusted_proxies: config.server.trusted_proxies.clone(),
         max_body_bytes: config.server.max_body_bytes,
         request_timeout: config.server.request_timeout,
     }
+}
+
+/// An identity server that the operator names, or else our own.
+fn identity_server_url(config: &Config) -> Option<String> {
+    let own = config.identity.enabled.then_some(&config.server.public_url);
+    config.well_known.identity_server_url.as_ref().or(own).map(ToString::to_string)
 }
 
 fn offers(config: &Config) -> Offers {

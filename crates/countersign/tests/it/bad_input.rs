@@ -1,6 +1,7 @@
 //! Malformed input of every kind: its exact error, nothing sent, and never a 5xx.
 
 mod arbitrary;
+mod identity;
 mod too_large;
 
 use axum::http::Method;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 fn deactivate(node: &TestNode, auth: Value) -> Call {
-    node.post(DEACTIVATE, &json!({"auth": auth, "erase": true, "id_server": "id.example.org"}))
+    node.post(DEACTIVATE, &json!({"auth": auth, "erase": true}))
 }
 
 fn log_in(node: &TestNode, identifier: &Value) -> Call {
@@ -146,4 +146,14 @@ async fn an_operator_can_switch_it_off() {
     deactivate(&node, auth.clone()).token(&alice.access_token).send().await.expect_error(403, "M_FORBIDDEN");
     deactivate(&node, auth).send().await.expect_error(403, "M_FORBIDDEN");
     node.get(WHOAMI).token(&alice.access_token).send().await.ok();
+}
+
+#[tokio::test]
+async fn an_identity_server_that_is_out_of_reach_stops_nothing() {
+    let (node, alice) = start().await;
+    let body = json!({"auth": password_auth(&alice, PASSWORD), "id_server": "127.0.0.1:1"});
+    let ended = node.post(DEACTIVATE, &body).token(&alice.access_token).send().await;
+    assert_eq!(ended.ok(), json!({"id_server_unbind_result": "no-support"}));
+    node.get(WHOAMI).token(&alice.access_token).send().await.expect_error(401, "M_UNKNOWN_TOKEN");
+    node.until_outbox_is_empty().await;
 }

@@ -1,6 +1,7 @@
 //! A node that has another service prove addresses for it.
 
 mod identity_service;
+mod own_service;
 
 use std::time::Duration;
 
@@ -21,10 +22,14 @@ use crate::{
 const EMAIL: &str = "alice@example.org";
 
 fn delegating(url: &str, config: &mut Config) {
+    delegating_to(url, ACCESS_TOKEN, config);
+}
+
+fn delegating_to(url: &str, access_token: &str, config: &mut Config) {
     (config.email, config.sms) = (None, None);
     config.validation.delegate = Some(DelegateConfig {
         url: PeerUrl::parse(url).expect("a URL"),
-        access_token: Some(Secret::new(ACCESS_TOKEN)),
+        access_token: Some(Secret::new(access_token)),
         access_token_file: None,
         media: vec![DelegatedMedium::Email, DelegatedMedium::Msisdn],
         timeout: Duration::from_secs(10),

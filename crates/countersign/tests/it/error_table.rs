@@ -1,9 +1,11 @@
 //! The table of errors: each way to fail that a client can bring about, with its status, code and sentence.
 
+mod identity;
+
 use std::{fmt::Write as _, num::NonZeroU32};
 
 use axum::http::Method;
-use countersign::config::{Countries, DeprecatedAdd};
+use countersign::config::{Countries, DeprecatedAdd, PolicyConfig, PolicyLinkConfig};
 use countersign_api::{
     client::{
         account::WHOAMI,
@@ -231,6 +233,7 @@ async fn the_error_table_is_this() {
         config.threepids.deprecated_add = DeprecatedAdd::Add;
         config.validation.next_link_hosts = vec!["example.org".to_owned()];
         config.limits.messages_per_address_per_hour = NonZeroU32::new(3).unwrap();
+        config.identity.homeservers = vec!["localhost".to_owned(), "127.0.0.1:1".to_owned()];
     })
     .await;
     let mut table = Table::default();
@@ -243,6 +246,16 @@ async fn the_error_table_is_this() {
     add_errors_of_old_tokens(&node, &mut table).await;
     let without_sms = TestNode::start_with(|config| config.sms = None).await;
     table.send("a medium that is not supported", without_sms.ask_msisdn("x", "GB", "07700900001", 1)).await;
+    identity::add_errors_of_media(&without_sms, &mut table).await;
     add_errors_of_switches(&mut table).await;
+    identity::add_errors_of_the_identity_api(&node, &mut table).await;
+    let with_terms = TestNode::start_with(|config| {
+        let link =
+            PolicyLinkConfig { name: "Terms".to_owned(), url: "https://example.org/terms-1-en".to_owned() };
+        let policy = PolicyConfig { version: "1".to_owned(), links: [("en".to_owned(), link)].into() };
+        config.identity.terms.0.insert("terms".to_owned(), policy);
+    })
+    .await;
+    identity::add_errors_of_terms(&with_terms, &mut table).await;
     insta::assert_snapshot!(table.0);
 }

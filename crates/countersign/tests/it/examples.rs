@@ -1,5 +1,8 @@
 //! The examples of the client library, run against a node.
 
+#[path = "../../../countersign-client/examples/find_people.rs"]
+#[expect(dead_code, unreachable_pub, reason = "it is a program of its own, too")]
+mod find_people;
 #[path = "../../../countersign-client/examples/manage_addresses.rs"]
 #[expect(dead_code, unreachable_pub, reason = "it is a program of its own, too")]
 mod manage_addresses;
@@ -11,7 +14,10 @@ mod register_with_email;
 mod reset_password;
 
 use countersign::config::Stage;
-use countersign_client::{LoginRequest, RegisterRequest, UserIdentifier};
+use countersign_client::{
+    LoginRequest, RegisterRequest, UserIdentifier,
+    identity::{EmailAddress, ThirdPartyIdentifier},
+};
 
 use crate::{
     steps::other_code,
@@ -72,5 +78,21 @@ async fn a_number_comes_and_goes() {
     assert_eq!(tries, 2);
     assert_eq!(threepids[0].address, "447700900123");
     assert_eq!(node.count("account_threepids"), 0);
+    node.until_outbox_is_empty().await;
+}
+
+#[tokio::test]
+async fn people_are_found_by_their_addresses() {
+    let node = TestNode::start().await;
+    node.register("alice").await;
+    let bob = node.identity_user("bob").await;
+    node.bind_email(&bob, EMAIL, "@bob:localhost").await;
+    let [known, unknown]: [ThirdPartyIdentifier; 2] =
+        [EMAIL, "nobody@example.com"].map(|email| EmailAddress::parse(email).expect("an address").into());
+    let addresses = [known.clone(), unknown];
+    let agrees = async |_: &[_]| true;
+    let found = find_people::run(&node.url, &node.url, ("alice", PASSWORD), &addresses, agrees).await;
+    let found: Vec<_> = found.expect("looked up").into_iter().collect();
+    assert_eq!(found, [(known, "@bob:localhost".to_owned())]);
     node.until_outbox_is_empty().await;
 }

@@ -1,5 +1,6 @@
 //! Which paths answer, to whom, and what every answer has in common.
 
+mod identity;
 mod schema;
 
 use std::fmt::Write as _;
@@ -7,7 +8,7 @@ use std::fmt::Write as _;
 use axum::http::Method;
 use countersign::{
     config::DeprecatedAdd,
-    http::{Access, Modes, Route, Version, routes},
+    http::{Access, Modes, Route, Version, identity_routes, routes},
 };
 use countersign_api::{
     client::{
@@ -19,7 +20,7 @@ use countersign_api::{
         openid,
         password::PASSWORD as CHANGE_PASSWORD,
         request_token::THREEPID_EMAIL,
-        threepid::{ADD, DELETE, THREEPIDS},
+        threepid::{ADD, BIND, DELETE, THREEPIDS, UNBIND},
     },
     submit_token::SUBMIT_TOKEN,
     well_known::{MATRIX_CLIENT, SDN_CLIENT},
@@ -41,7 +42,7 @@ const CORS: [(&str, &str); 4] = [
 ];
 
 /// The routes that ask for an access token, with a body that each of them takes.
-const TOKEN_ROUTES: [(Method, &str, &str); 9] = [
+const TOKEN_ROUTES: [(Method, &str, &str); 11] = [
     (Method::GET, CAPABILITIES, ""),
     (Method::POST, LOGOUT, ""),
     (Method::POST, LOGOUT_ALL, ""),
@@ -49,7 +50,13 @@ const TOKEN_ROUTES: [(Method, &str, &str); 9] = [
     (Method::GET, THREEPIDS, ""),
     (Method::POST, THREEPIDS, r#"{"three_pid_creds": {"sid": "x", "client_secret": "x"}}"#),
     (Method::POST, ADD, r#"{"sid": "x", "client_secret": "x"}"#),
+    (
+        Method::POST,
+        BIND,
+        r#"{"sid": "x", "client_secret": "x", "id_server": "127.0.0.2:1", "id_access_token": "x"}"#,
+    ),
     (Method::POST, DELETE, r#"{"medium": "email", "address": "alice@example.org"}"#),
+    (Method::POST, UNBIND, r#"{"medium": "email", "address": "alice@example.org"}"#),
     (Method::POST, openid::REQUEST_TOKEN, "{}"),
 ];
 
@@ -76,6 +83,7 @@ fn of_alice(path: &str) -> String {
 pub(crate) fn all_paths() -> Vec<String> {
     let mut paths: Vec<_> = routes()
         .iter()
+        .chain(&identity_routes())
         .flat_map(spellings)
         .chain([SUBMIT_TOKEN, MATRIX_CLIENT, SDN_CLIENT].map(str::to_owned))
         .collect();
@@ -125,7 +133,7 @@ fn the_route_table_is_this() {
         let access = match access {
             Access::Open => "open",
             Access::Optional => "optional",
-            Access::Token => "token",
+            Access::Token | Access::TokenBeforeTerms => "token",
         };
         let modes = match modes {
             Modes::All => "everywhere",
@@ -168,9 +176,12 @@ async fn unknown_paths_are_unrecognized() {
         "/_api/client/v3/user/@alice:localhost/@bob:localhost/openid/request_token",
         "/.well-known/matrix/server",
         "/_matrix/.well-known/matrix/client",
-        "/_api/client/v3/account/3pid/bind",
         "/_api/client/v3/versions",
-        "/_matrix/identity/v2",
+        "/_matrix/identity",
+        "/_matrix/identity/v1",
+        "/_matrix/identity/v2/versions",
+        "/_matrix/identity/v2/account/",
+        "/_matrix/identity/api/v1",
         "/_matrix/identity/api/v1/validate/msisdn/requestToken",
         "/client/v3/login",
         "/_countersign/v1/submit_token/",
@@ -192,6 +203,7 @@ async fn a_wrong_method_is_unrecognized() {
     let node = TestNode::start_without_limits().await;
     let known: Vec<_> = routes()
         .iter()
+        .chain(&identity_routes())
         .flat_map(|route| spellings(route).into_iter().map(|path| (path, route.method.clone())))
         .collect();
     for path in all_paths() {
@@ -393,7 +405,10 @@ fn aimed_at_alice(node: &TestNode, route: &Route, alice: &TestUser, sid: &str) -
         (&Method::GET, _) | (_, LOGOUT | LOGOUT_ALL) => json!(null),
         (_, THREEPIDS) => json!({"three_pid_creds": {"sid": sid, "client_secret": "alices"}}),
         (_, ADD) => json!({"sid": sid, "client_secret": "alices", "auth": auth}),
-        (_, DELETE) => json!({"medium": "email", "address": "alice@example.org"}),
+        (_, BIND) => json!({
+            "sid": sid, "client_secret": "alices", "id_server": "localhost", "id_access_token": "x",
+        }),
+        (_, DELETE | UNBIND) => json!({"medium": "email", "address": "alice@example.org"}),
         (_, CHANGE_PASSWORD) => json!({"new_password": "another good password", "auth": auth}),
         (_, DEACTIVATE) => json!({ "auth": auth }),
         (_, openid::REQUEST_TOKEN) => json!({}),

@@ -1,5 +1,6 @@
 //! Steps that many tests take on their way.
 
+mod identity;
 mod proofs;
 
 use std::time::Duration;
@@ -11,9 +12,13 @@ use countersign_api::{
     },
     submit_token::SUBMIT_TOKEN,
 };
+use countersign_core::Clock;
 use serde_json::{Value, json};
 
-pub(crate) use self::proofs::{SECRET, creds_auth};
+pub(crate) use self::{
+    identity::{hashed, identity},
+    proofs::{SECRET, creds_auth},
+};
 use crate::{
     support::{TestNode, TestUser},
     wire::{Answer, Call},
@@ -103,6 +108,17 @@ impl TestNode {
     pub(crate) async fn until_tried(&self, count: usize) {
         self.mailer.wait_for_tries(count).await;
         self.until_none(LEASED).await;
+    }
+
+    /// Waits until a message was tried that is still owed, and what came of it is recorded.
+    pub(crate) async fn until_retried(&self) {
+        self.until_none("select count(*) from outbox where tries = 0").await;
+        self.until_none(LEASED).await;
+    }
+
+    /// What the node's clock shows.
+    pub(crate) fn clock_millis(&self) -> i64 {
+        self.clock.now().as_millis()
     }
 
     /// Waits until a query counts nothing.

@@ -2,6 +2,8 @@
 
 mod clock;
 mod data;
+mod front;
+mod homeserver;
 mod transports;
 
 use std::{
@@ -13,7 +15,7 @@ use std::{
 
 use countersign::{
     config::Config,
-    server::{self, ServerLimits},
+    server::{self, Listeners, ServerLimits},
     wiring::{Node, Outside},
 };
 use countersign_client::{AuthData, Client, RegisterRequest, UserIdentifier};
@@ -26,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 use self::data::TestData;
 pub(crate) use self::{
     clock::TestClock,
+    front::TwoNodes,
+    homeserver::OtherHomeserver,
     transports::{RecordingMailer, RecordingSmsGateway},
 };
 
@@ -41,6 +45,8 @@ pub(crate) struct TestNode {
     pub(crate) url: String,
     /// Where its health is told.
     pub(crate) operator_url: String,
+    /// Where version 1 of the identity API is served.
+    pub(crate) identity_v1_url: String,
     /// A client without an access token.
     pub(crate) client: Client,
     /// Its clock.
@@ -101,6 +107,8 @@ impl TestNode {
         let operator_listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let operator_url = format!("http://{}", operator_listener.local_addr().expect("bound"));
+        let identity_v1 = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let identity_v1_url = format!("http://{}", identity_v1.local_addr().expect("bound"));
         let mut config = data.config(listener.local_addr().expect("bound").port());
         change(&mut config);
         let (mailer, sms) = (Arc::new(RecordingMailer::default()), Arc::new(RecordingSmsGateway::default()));
@@ -110,10 +118,11 @@ impl TestNode {
             random: Arc::new(SystemRandom),
             email: Some(mailer.clone()),
             sms: Some(sms.clone()),
+            dns: None,
         };
         let shutdown = CancellationToken::new();
         let (started, wakeup) = oneshot::channel();
-        let listeners = (into_std(listener), into_std(operator_listener));
+        let listeners = [listener, operator_listener, identity_v1].map(into_std);
         let token = shutdown.clone();
         // A runtime of its own, so that dropping the node can wait for it whatever runtime the test has.
         let thread = thread::spawn(move || {
@@ -121,9 +130,10 @@ impl TestNode {
             runtime.expect("a runtime").block_on(async move {
                 let node = Node::open(&config, outside, token.clone()).await.expect("the node opens");
                 let _ = started.send(node.wakeup.clone());
-                let (listener, operator_listener) = (from_std(listeners.0), from_std(listeners.1));
+                let [main, operator, identity_v1] = listeners.map(from_std);
+                let listeners = Listeners { main, operator, identity_v1: Some(identity_v1) };
                 let limits = ServerLimits { max_connections: 512, grace: Duration::from_secs(5) };
-                server::run(node, listener, operator_listener, token, limits).await.expect("the node serves");
+                server::run(node, listeners, token, limits).await.expect("the node serves");
             });
         });
         let wakeup = wakeup.await.expect("the node starts");
@@ -131,6 +141,7 @@ impl TestNode {
         Self {
             url,
             operator_url,
+            identity_v1_url,
             client,
             clock,
             mailer,
@@ -151,8 +162,9 @@ impl TestNode {
 
     /// Lets the workers look at the outbox.
     pub(crate) fn wake_workers(&self) {
-        self.wakeup.ring(countersign_core::Medium::Email);
-        self.wakeup.ring(countersign_core::Medium::Msisdn);
+        for carrier in countersign_core::Carrier::ALL {
+            self.wakeup.ring(carrier);
+        }
     }
 
     /// Lets this test leave messages undelivered.

@@ -337,13 +337,3 @@ async fn deleting_what_is_not_there_succeeds_and_touches_nobody_elses() {
     }
     assert_eq!(node.addresses_of(&bob).await, ["email bob@example.org"]);
 }
-
-#[tokio::test]
-async fn an_identity_server_to_unbind_from_makes_no_difference() {
-    let node = TestNode::start().await;
-    let alice = node.register("alice").await;
-    node.give_email(&alice, "alice@example.org").await;
-    let body = json!({"medium": "email", "address": "alice@example.org", "id_server": "id.example.org:8090"});
-    assert_eq!(node.post(DELETE, &body).token(&alice.access_token).send().await.ok(), no_support());
-    assert!(node.addresses_of(&alice).await.is_empty());
-}

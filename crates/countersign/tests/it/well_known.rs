@@ -15,11 +15,19 @@ async fn both_documents_name_the_public_url() {
     .await;
     let base = json!({"base_url": "https://example.org/countersign"});
     let matrix = node.call(Method::GET, MATRIX_CLIENT).send().await;
-    assert_eq!(matrix.ok(), json!({ "m.homeserver": base }));
+    assert_eq!(matrix.ok(), json!({"m.homeserver": base, "m.identity_server": base}));
     assert_eq!(matrix.header("access-control-allow-origin"), Some("*"));
     assert_eq!(matrix.header("content-type"), Some("application/json"));
     let sdn = node.call(Method::GET, SDN_CLIENT).header("host", "evil.example").send().await;
-    assert_eq!(sdn.ok(), json!({ "m.node": base }));
+    assert_eq!(sdn.ok(), json!({"m.node": base, "m.identity_server": base}));
+}
+
+#[tokio::test]
+async fn no_identity_server_is_named_where_there_is_none() {
+    let node = TestNode::start_with(|config| config.identity.enabled = false).await;
+    for (path, key) in [(MATRIX_CLIENT, "m.homeserver"), (SDN_CLIENT, "m.node")] {
+        assert_eq!(node.call(Method::GET, path).send().await.ok_keys(), [key]);
+    }
 }
 
 #[tokio::test]

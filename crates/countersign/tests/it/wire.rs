@@ -8,10 +8,14 @@ use serde_json::Value;
 
 use crate::support::TestNode;
 
-/// Opens a connection for each request, so that it does not matter which runtime a test has.
+/// Opens a connection for each request, so that it does not matter which runtime a test has. Follows nothing.
 static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().pool_max_idle_per_host(0).build().expect("a client")
+    reqwest::Client::builder()
+        .pool_max_idle_per_host(0)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a client")
 });
 
 /// A request that a test spells out.
@@ -62,6 +66,16 @@ impl TestNode {
 }
 
 impl Call {
+    /// `POST` to any URL.
+    pub(crate) fn post_to(url: &str) -> Self {
+        Self(HTTP.post(url))
+    }
+
+    /// `POST` of a JSON body to any URL.
+    pub(crate) fn post_json(url: &str, body: &Value) -> Self {
+        Self::post_to(url).json(body)
+    }
+
     /// Adds an access token.
     pub(crate) fn token(self, access_token: &str) -> Self {
         self.header("authorization", &format!("Bearer {access_token}"))

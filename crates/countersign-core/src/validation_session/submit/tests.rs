@@ -42,6 +42,23 @@ fn a_wrong_secret_is_an_unknown_session_whatever_its_state() {
 }
 
 #[test]
+fn a_session_is_unknown_where_its_tokens_do_not_belong() {
+    use SubmissionScope::{Identity, Node};
+    for medium in [Medium::Email, Medium::Msisdn] {
+        for purpose in SessionPurpose::ALL {
+            let session = sent(&ValidationRequest { medium, purpose, ..request() });
+            let home = if purpose == SessionPurpose::Identity { Identity(medium) } else { Node };
+            for scope in [Node, Identity(Medium::Email), Identity(Medium::Msisdn)] {
+                let submission = TokenSubmission { scope, ..submission("wrong") };
+                let answer = ValidationSession::submit(Some(&session), &submission, &[], NOW).answer;
+                let expected = if scope == home { Submitted::Incorrect } else { Submitted::Unknown };
+                assert_eq!(answer, expected, "{purpose:?} {medium:?} at {scope:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn right_tokens_validate_and_start_the_time_anew() {
     let session = sent(&request());
     let later = NOW.after(EMAIL_CODE_LIFE);

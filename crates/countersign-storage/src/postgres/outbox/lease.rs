@@ -9,7 +9,7 @@ use std::{
 };
 
 use countersign_core::{
-    BeginSend, GiveUpReason, Language, LeasedMessage, Medium, MessageId, MessageKind, MessageOutcome,
+    BeginSend, Carrier, GiveUpReason, Language, LeasedMessage, MessageId, MessageKind, MessageOutcome,
     OutboxMessage, SendAttempt, SessionId, Timestamp, ValidationSession,
 };
 use tokio_postgres::Row;
@@ -173,7 +173,7 @@ async fn list_due(
          where medium = $1 and lease_id is null and not_before <= $2
          order by not_before limit $3 for update skip locked",
     )
-    .with(request.medium.as_str())
+    .with(request.carrier.as_str())
     .with(now.as_millis())
     .with(limit);
     let ran_out = Query::new(
@@ -182,7 +182,7 @@ async fn list_due(
             and leased_until < coalesce($2, (extract(epoch from statement_timestamp()) * 1000)::bigint)
          order by leased_until limit $3 for update skip locked",
     )
-    .with(request.medium.as_str())
+    .with(request.carrier.as_str())
     .with(given)
     .with(limit);
     let time = Query::new("select coalesce($1, (extract(epoch from statement_timestamp()) * 1000)::bigint)")
@@ -211,7 +211,7 @@ fn read_message(id: MessageId, not_before: Timestamp, columns: &mut Columns<'_>)
     Ok(OutboxMessage {
         id,
         kind: columns.parse("kind", MessageKind::parse)?,
-        medium: columns.parse("medium", Medium::parse)?,
+        carrier: columns.parse("medium", Carrier::parse)?,
         sid: SessionId::from_bytes(columns.bytes("sid")?),
         send_attempt: SendAttempt(columns.integer("send_attempt")?),
         language: columns.parse("language", Language::parse)?,

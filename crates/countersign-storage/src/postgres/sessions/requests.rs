@@ -71,10 +71,10 @@ impl RequestValidation {
             return Ok(answers);
         }
         saves.save(tx, &budget_saves).await?;
-        for medium in
-            fold.messages.iter().map(|message| message.medium).collect::<std::collections::HashSet<_>>()
+        for carrier in
+            fold.messages.iter().map(|message| message.carrier).collect::<std::collections::HashSet<_>>()
         {
-            self.announcer.announce(medium);
+            self.announcer.announce(carrier);
         }
         Ok(answers)
     }

@@ -1,7 +1,7 @@
 //! Hands messages that are due to a worker.
 
 use countersign_core::{
-    BeginSend, GiveUpReason, Language, LeasedMessage, Medium, MessageId, MessageKind, MessageOutcome,
+    BeginSend, Carrier, GiveUpReason, Language, LeasedMessage, MessageId, MessageKind, MessageOutcome,
     OutboxMessage, SendAttempt, SessionId, Timestamp, ValidationSession,
 };
 use rusqlite::{Connection, params};
@@ -79,7 +79,7 @@ fn list_due(tx: &Connection, request: &LeaseRequest, now: Timestamp) -> Outcome<
          order by not_before, id limit ?3",
     )?;
     let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
-    list(statement, params![request.medium.as_str(), now.as_millis(), limit], |row| {
+    list(statement, params![request.carrier.as_str(), now.as_millis(), limit], |row| {
         Columns::of("outbox", row).bytes("id").map(MessageId::from_bytes)
     })
 }
@@ -93,7 +93,7 @@ fn load_with_session(tx: &Connection, id: MessageId) -> Outcome<(OutboxMessage, 
         Ok(OutboxMessage {
             id,
             kind: columns.parse("kind", MessageKind::parse)?,
-            medium: columns.parse("medium", Medium::parse)?,
+            carrier: columns.parse("medium", Carrier::parse)?,
             sid: SessionId::from_bytes(columns.bytes("sid")?),
             send_attempt: SendAttempt(columns.integer("send_attempt")?),
             language: columns.parse("language", Language::parse)?,

@@ -1,13 +1,17 @@
 //! What a database holds that an earlier version made, or someone damaged.
 
-use countersign_core::{Stage, TokenOwner, UIA_SESSION_LIFETIME, UiaOperation, UiaSession, UiaTargetHash};
+use countersign_core::{
+    Authorization, Stage, TokenOwner, UIA_SESSION_LIFETIME, UiaOperation, UiaSession, UiaTargetHash,
+};
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
 use super::{SqliteStorage, open, settings};
 use crate::{
-    AccountStore as _, RegistrationTokenStore as _, StorageError, ThreepidStore as _, TokenStore as _,
-    UiaStore as _, contract::data::*,
+    AccountStore as _, AssociationStore as _, Deactivated, Deactivation, InvitationStored, PepperStore as _,
+    RegistrationTokenStore as _, SigningKeyStore as _, StorageError, ThreepidStore as _, TokenStore as _,
+    UiaStore as _,
+    contract::{data::*, identity_data::*},
 };
 
 /// A database of the version before the whole client API, with something in each table that has changed since.
@@ -67,6 +71,42 @@ async fn database_of_first_light_goes_on() {
     assert_eq!(uia_session(&storage, "a").await, expected);
 }
 
+/// A database of the version before the identity service: an account, and a suppressed address.
+fn client_api() -> TempDir {
+    let folder = first_light();
+    let connection = Connection::open(settings(folder.path()).path).unwrap();
+    connection.execute_batch(include_str!("../../../migrations/sqlite/0002_client_api.sql")).unwrap();
+    connection.execute_batch("insert into schema_migrations values (2, 'client_api', 0)").unwrap();
+    let insert = "insert into suppressions (address_hash, created_at) values (?1, 0)";
+    connection.execute(insert, [address_hash("no@example.org").as_bytes()]).unwrap();
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn database_of_the_client_api_gets_an_identity_service() {
+    let folder = client_api();
+    let storage = SqliteStorage::open(settings(folder.path())).unwrap();
+    assert!(storage.list_peppers().await.unwrap().is_empty());
+    assert!(storage.list_associations(None, 10).await.unwrap().is_empty());
+    assert!(storage.list_signing_keys().await.unwrap().is_empty());
+    current_pepper(&storage).await;
+    let unmailed = store(&storage, &invite("no@example.org", "token", NOW), &[]).await;
+    assert_eq!(
+        unmailed,
+        InvitationStored::Waiting { queued: false },
+        "who wants no messages still gets none"
+    );
+    let session = proven(&storage, "no@example.org", "secret").await;
+    bind_until_done(&storage, &session, "alice").await;
+    assert_eq!(look_up(&storage, &["no@example.org"]).await, [Some(user("alice"))]);
+    let end = Deactivation {
+        localpart: localpart("alice"),
+        authorization: Authorization::default(),
+        notices: Vec::new(),
+    };
+    assert_eq!(storage.deactivate(end, NOW).await.unwrap(), Deactivated::Done { notified: Vec::new() });
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn row_that_makes_no_sense_is_named() {
     let (storage, _folder) = open();
@@ -102,4 +142,26 @@ async fn row_that_makes_no_sense_is_named() {
     let error = storage.list_registration_tokens(NOW).await.unwrap_err();
     let StorageError::Corrupt { table: "registration_tokens", column } = error else { panic!("{error:?}") };
     assert_eq!(column, "completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn identity_row_that_makes_no_sense_is_named() {
+    let (storage, _folder) = open();
+    current_pepper(&storage).await;
+    let address = bound(&storage, "a@example.org", "alice").await.address_hash;
+    let damage = async |sql: &'static str| {
+        let damage = move |tx: &Connection| {
+            tx.execute(sql, [])?;
+            Ok(())
+        };
+        storage.write(damage).await.unwrap();
+    };
+    damage("update associations set user_id = 'alice'").await;
+    let error = storage.find_association(address).await.unwrap_err();
+    assert!(matches!(error, StorageError::Corrupt { table: "associations", column: "user_id" }), "{error:?}");
+    let found = storage.lookup(&pepper("first"), vec![key(address, 1)]).await.unwrap_err();
+    assert!(matches!(found, StorageError::Corrupt { table: "associations", column: "user_id" }), "{found:?}");
+    damage("update peppers set state = 'forgotten'").await;
+    let error = storage.list_peppers().await.unwrap_err();
+    assert!(matches!(error, StorageError::Corrupt { table: "peppers", column: "state" }), "{error:?}");
 }

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use countersign_core::{
-    AccountThreepid, BudgetKind, Charge, Device, InUsePolicy, Localpart, MasterKeyId, Medium, MessageId,
-    Random, Requested, Sealed, SessionId, SessionPurpose, Stage, StageProof, Submitted, TermsVersion,
-    Timestamp, UiaOperation, UiaSession, UiaTargetHash, ValidationRequest, ValidationSession,
+    AccountThreepid, BudgetKind, Carrier, Charge, Device, InUsePolicy, Localpart, MasterKeyId, Medium,
+    MessageId, Random, Requested, Sealed, SessionId, SessionPurpose, Stage, StageProof, Submitted,
+    TermsVersion, Timestamp, UiaOperation, UiaSession, UiaTargetHash, ValidationRequest, ValidationSession,
 };
 use rusqlite::{Connection, params_from_iter, types::Value as SqliteValue};
 
+use super::identity::{self, IdentityLook};
 use crate::{
     FinishedMessage, FoundToken, HeldRegistrationToken, KeyCheck, Refreshed, Registered, Storage,
     contract::data::*,
@@ -50,6 +51,7 @@ pub(super) struct Look {
     registration_tokens: Vec<HeldRegistrationToken>,
     openid_owner: Option<Localpart>,
     delegation: Option<Sealed>,
+    identity: IdentityLook,
 }
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
@@ -96,6 +98,7 @@ impl Installation {
         storage.open_uia_session(uia.clone(), Vec::new(), NOW).await.unwrap().unwrap();
         let uia = complete(storage, "b", Stage::Password, StageProof::Nothing).await;
         make_what_the_client_api_keeps(storage, open_sid).await;
+        identity::make(storage).await;
         let finished = vec![suppressed.message_id, proven.message_id, held.message_id];
         let held = held.message_id;
         Self { proven, proven_sid, open, open_sid, msisdn, msisdn_sid, held, finished, spent, uia }
@@ -113,8 +116,8 @@ impl Installation {
             waiting: storage.count_outbox().await.unwrap().waiting,
             oldest: storage.count_outbox().await.unwrap().oldest_created_at,
             next_due_at: [
-                storage.next_due_at(Medium::Email).await.unwrap(),
-                storage.next_due_at(Medium::Msisdn).await.unwrap(),
+                storage.next_due_at(Carrier::Email).await.unwrap(),
+                storage.next_due_at(Carrier::Msisdn).await.unwrap(),
             ],
             index_key: storage.find_index_key().await.unwrap(),
             key_checks: storage.list_key_checks().await.unwrap(),
@@ -123,6 +126,7 @@ impl Installation {
             registration_tokens: storage.list_registration_tokens(NOW).await.unwrap(),
             openid_owner: storage.find_openid_owner(keyring().openid_token_hash("open"), NOW).await.unwrap(),
             delegation: storage.find_delegation(self.open_sid).await.unwrap(),
+            identity: identity::look(storage).await,
         };
         for sid in [self.proven_sid, self.open_sid, self.msisdn_sid] {
             look.sessions.push(session(storage, sid).await);
@@ -181,6 +185,7 @@ impl Installation {
         assert!(storage.mark_delivered(leased.message.id, lease_id, NOW).await.unwrap());
         let code = submission(&leased.session, &typed_code(&leased.session));
         assert_eq!(storage.submit_token(code, NOW).await.unwrap(), Submitted::Validated);
+        identity::go_on(storage).await;
     }
 }
 
@@ -271,7 +276,7 @@ impl SqliteColumn {
         match (self.sql_type.as_str(), self.name.as_str()) {
             (_, "id") if self.sql_type == "INTEGER" => SqliteValue::Integer(1),
             (_, "decoy" | "latest") => SqliteValue::Integer(i64::from(choose(2) == 0)),
-            (_, "session_number") => SqliteValue::Integer(i64::from_be_bytes(unique()) >> 1),
+            (_, "session_number" | "number") => SqliteValue::Integer(i64::from_be_bytes(unique()) >> 1),
             ("INTEGER", _) => SqliteValue::Integer(
                 [0, 1, -1, i64::MAX, i64::MIN, i64::from_be_bytes(unique())]
                     [usize::try_from(choose(6)).unwrap()],

@@ -2,27 +2,22 @@
 
 use axum::{Json, extract::State};
 use countersign_api::{
-    client::{
-        deactivate::{DeactivateRequest, DeactivateResponse},
-        threepid::UnbindResult,
-    },
+    client::deactivate::{DeactivateRequest, DeactivateResponse},
     object::{FromObject, Object},
 };
-use countersign_core::UiaOperation;
-use countersign_service::{Accounts, Deactivate, Notices, UiaWish};
+use countersign_core::{IdServer, UiaOperation};
+use countersign_service::{Deactivate, UiaWish};
 
-use super::{ClientError, MatrixJson, MaybeAuthenticated, uia};
-use crate::http::{AppState, Offer, extract::Context};
+use super::{ClientError, MatrixJson, MaybeAuthenticated, threepid::unbind_result, uia};
+use crate::http::{AppParts, AppState, Offer, extract::Context};
 
 /// `POST /account/deactivate`
 /// ([spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate))
 ///
-/// Nothing of the account was bound at an identity server, so there is nothing to unbind: `success`. What users wrote is
-/// none of this server's data, so there is nothing more to erase either.
+/// What the account published is taken back first, as far as that goes: an identity server that fails stops nothing. What users
+/// wrote is none of this server's data, so there is nothing more to erase.
 pub(in crate::http) async fn deactivate(
     State(state): State<AppState>,
-    State(accounts): State<Accounts>,
-    State(notices): State<Notices>,
     MaybeAuthenticated(caller): MaybeAuthenticated,
     Context(context): Context,
     MatrixJson(mut body): MatrixJson<Object>,
@@ -30,11 +25,15 @@ pub(in crate::http) async fn deactivate(
     ClientError::unless_offered(state.settings(), Offer::Deactivation)?;
     let localpart = caller.map(|caller| caller.localpart);
     let run = uia::begin(&state, UiaOperation::Deactivate, localpart.clone(), &mut body).await?;
-    DeactivateRequest::from_object(body)?;
+    let id_server = DeactivateRequest::from_object(body)?.id_server;
+    let id_server = id_server.as_deref().map(IdServer::parse).transpose()?;
     let wish = UiaWish { target: None, new_password: None, network: context.network };
     let proof = uia::authenticate(&state, run, wish).await?;
     // Without an access token the only flow has a password, which proves an account.
     let localpart = localpart.or_else(|| proof.account.clone()).ok_or_else(ClientError::missing_token)?;
-    accounts.deactivate(Deactivate { context, localpart, proof }, &notices).await?;
-    Ok(Json(DeactivateResponse { id_server_unbind_result: UnbindResult::Success }))
+    let AppParts { accounts, notices, threepids, bound_threepids, .. } = &*state.0;
+    let addresses = threepids.list(&localpart).await?.into_iter().map(|listed| listed.threepid).collect();
+    let unbound = bound_threepids.unbind_everything(&localpart, addresses, id_server).await?;
+    accounts.deactivate(Deactivate { context, localpart, proof }, notices).await?;
+    Ok(Json(DeactivateResponse { id_server_unbind_result: unbind_result(unbound) }))
 }

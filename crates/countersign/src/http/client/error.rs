@@ -1,6 +1,7 @@
 //! The table of the client API: each failure of a use case, and what a client hears.
 
 mod accounts;
+mod bound_threepids;
 mod callers;
 mod registration_token;
 mod threepids;

@@ -1,25 +1,19 @@
 //! Extractors with the client API's error codes.
 
-use std::time::Duration;
-
 use axum::{
-    body::{Bytes, HttpBody},
-    extract::{FromRequest, FromRequestParts, Query, Request},
-    http::{Method, StatusCode, request::Parts},
-    response::IntoResponse,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{Method, request::Parts},
 };
-use countersign_api::{
-    error::ErrorCode,
-    object::{FromObject, Object},
-};
+use countersign_api::object::{FromObject, Object};
 use countersign_core::TokenOwner;
 use countersign_service::{Authentication, Freshness};
 
 use super::ClientError;
-use crate::http::{AppState, extract::find_caller};
-
-/// How long a client may take to send its body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::http::{
+    AppState,
+    extract::find_caller,
+    read::{read_body, read_query},
+};
 
 /// A JSON object as the body, parsed. The content type does not matter.
 pub(in crate::http) struct MatrixJson<T>(pub(in crate::http) T);
@@ -28,7 +22,7 @@ impl<T: FromObject> FromRequest<AppState> for MatrixJson<T> {
     type Rejection = ClientError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ClientError> {
-        let bytes = read_body(request, state).await?;
+        let bytes = read_body(request, state, state.settings().max_body_bytes).await?;
         Ok(Self(Object::read(&bytes)?))
     }
 }
@@ -40,7 +34,7 @@ impl FromRequest<AppState> for MatrixObject {
     type Rejection = ClientError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ClientError> {
-        let bytes = read_body(request, state).await?;
+        let bytes = read_body(request, state, state.settings().max_body_bytes).await?;
         if !bytes.is_empty() {
             Object::parse(&bytes)?;
         }
@@ -55,10 +49,7 @@ impl<T: FromObject> FromRequestParts<AppState> for MatrixQuery<T> {
     type Rejection = ClientError;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ClientError> {
-        let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(|_| {
-            ClientError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidParam, "The query is malformed")
-        })?;
-        Ok(Self(T::from_object(Object::from_pairs(pairs.0))?))
+        Ok(Self(T::from_object(read_query(&parts.uri)?)?))
     }
 }
 
@@ -89,29 +80,4 @@ impl FromRequestParts<AppState> for MaybeAuthenticated {
             None => Ok(Self(None)),
         }
     }
-}
-
-async fn read_body(request: Request, state: &AppState) -> Result<Bytes, ClientError> {
-    // What says that it is too large is not waited for.
-    let announced = request.body().size_hint().lower();
-    if usize::try_from(announced).map_or(true, |announced| state.settings().max_body_bytes < announced) {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
-        Ok(Err(rejection)) => {
-            tracing::debug!(status = rejection.into_response().status().as_u16(), "A request body broke off");
-            Err(ClientError::new(StatusCode::BAD_REQUEST, ErrorCode::NotJson, "The request body broke off"))
-        }
-        Err(_) => Err(ClientError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            ErrorCode::Unknown,
-            "The request body took too long to arrive",
-        )),
-    }
-}
-
-fn too_large() -> ClientError {
-    ClientError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, "The request body is too large")
 }

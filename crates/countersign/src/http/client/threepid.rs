@@ -5,14 +5,15 @@ use countersign_api::{
     client::{
         Empty,
         threepid::{
-            AddThreepidDirectlyRequest, AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse,
-            Threepid, ThreepidsResponse, UnbindResult,
+            AddThreepidDirectlyRequest, AddThreepidRequest, BindThreepidRequest, DeleteThreepidRequest,
+            DeleteThreepidResponse, Threepid, ThreepidsResponse, UnbindResult,
         },
     },
     object::{FromObject, Object},
 };
-use countersign_core::{ClientSecret, Medium, SessionId, ThirdPartyIdentifier, UiaOperation};
-use countersign_service::{AccountThreepids, UiaWish};
+use countersign_core::{ClientSecret, IdServer, Medium, SessionId, ThirdPartyIdentifier, UiaOperation};
+use countersign_service::{self as service, AccountThreepids, BindElsewhere, BoundThreepids, UiaWish};
+use zeroize::Zeroizing;
 
 use super::{Authenticated, ClientError, MatrixJson, uia};
 use crate::http::{AppState, Offer, answer::not_found, extract::Context};
@@ -82,22 +83,72 @@ pub(in crate::http) async fn add_3pid(
     Ok(Json(Empty {}))
 }
 
+/// `POST /account/3pid/bind`
+/// ([spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidbind))
+pub(in crate::http) async fn bind_3pid(
+    State(bound): State<BoundThreepids>,
+    Authenticated(caller): Authenticated,
+    Context(context): Context,
+    MatrixJson(body): MatrixJson<BindThreepidRequest>,
+) -> Result<Json<Empty>, ClientError> {
+    let wish = BindElsewhere {
+        id_server: IdServer::parse(&body.id_server)?,
+        id_access_token: Zeroizing::new(body.id_access_token),
+        client_secret: ClientSecret::parse(&body.client_secret)?,
+        sid: body.sid,
+        language: context.language,
+    };
+    bound.bind(&caller.localpart, wish).await?;
+    Ok(Json(Empty {}))
+}
+
 /// `POST /account/3pid/delete`
 /// ([spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3piddelete))
 ///
-/// Nothing was bound at an identity server, so there is nothing to unbind: `no-support`.
+/// What an identity server refuses to take back stays on the account too, so that its user can try again.
 pub(in crate::http) async fn delete_3pid_from_account(
     State(state): State<AppState>,
     State(threepids): State<AccountThreepids>,
+    State(bound): State<BoundThreepids>,
     Authenticated(caller): Authenticated,
     Context(context): Context,
     MatrixJson(body): MatrixJson<DeleteThreepidRequest>,
 ) -> Result<Json<DeleteThreepidResponse>, ClientError> {
     ClientError::unless_offered(state.settings(), Offer::ThreepidChanges)?;
-    let medium = Medium::parse(&body.medium)
-        .ok_or_else(|| ClientError::invalid_param("medium must be email or msisdn"))?;
-    let threepid = ThirdPartyIdentifier::from_canonical(medium, &body.address)
-        .ok_or_else(|| ClientError::invalid_param("address is not an address of this medium"))?;
+    let (threepid, id_server) = parse_unbind(&body.medium, &body.address, body.id_server.as_deref())?;
+    let unbound = bound.unbind(&caller.localpart, &threepid, id_server).await?;
     threepids.delete(&caller.localpart, &threepid, &context).await?;
-    Ok(Json(DeleteThreepidResponse { id_server_unbind_result: UnbindResult::NoSupport }))
+    Ok(Json(DeleteThreepidResponse { id_server_unbind_result: unbind_result(unbound) }))
+}
+
+/// `POST /account/3pid/unbind`
+/// ([spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidunbind))
+pub(in crate::http) async fn unbind_3pid(
+    State(bound): State<BoundThreepids>,
+    Authenticated(caller): Authenticated,
+    MatrixJson(body): MatrixJson<DeleteThreepidRequest>,
+) -> Result<Json<DeleteThreepidResponse>, ClientError> {
+    let (threepid, id_server) = parse_unbind(&body.medium, &body.address, body.id_server.as_deref())?;
+    let unbound = bound.unbind(&caller.localpart, &threepid, id_server).await?;
+    Ok(Json(DeleteThreepidResponse { id_server_unbind_result: unbind_result(unbound) }))
+}
+
+fn parse_unbind(
+    medium: &str,
+    address: &str,
+    id_server: Option<&str>,
+) -> Result<(ThirdPartyIdentifier, Option<IdServer>), ClientError> {
+    let medium =
+        Medium::parse(medium).ok_or_else(|| ClientError::invalid_param("medium must be email or msisdn"))?;
+    let threepid = ThirdPartyIdentifier::from_canonical(medium, address)
+        .ok_or_else(|| ClientError::invalid_param("address is not an address of this medium"))?;
+    Ok((threepid, id_server.map(IdServer::parse).transpose()?))
+}
+
+/// What became of associations, as the wire has it.
+pub(super) fn unbind_result(result: service::UnbindResult) -> UnbindResult {
+    match result {
+        service::UnbindResult::Success => UnbindResult::Success,
+        service::UnbindResult::NoSupport => UnbindResult::NoSupport,
+    }
 }

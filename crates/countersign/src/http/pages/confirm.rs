@@ -62,7 +62,7 @@ fn confirmed(reader: &Reader, page: Page) -> Response {
 }
 
 /// The link as a header: other scripts than Latin are percent-encoded, as a browser would.
-fn location(next: &Next) -> Option<HeaderValue> {
+pub(super) fn location(next: &Next) -> Option<HeaderValue> {
     let url = Url::parse(&next.url).ok()?;
     HeaderValue::from_str(url.as_str()).ok()
 }

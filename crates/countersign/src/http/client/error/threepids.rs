@@ -72,26 +72,7 @@ impl From<RequestTokenError> for ClientError {
 
 impl From<SubmitTokenError> for ClientError {
     fn from(error: SubmitTokenError) -> Self {
-        use SubmitTokenError as E;
-        let bad_request = |errcode, error: &str| ErrorAnswer::new(StatusCode::BAD_REQUEST, errcode, error);
-        Self(match error {
-            E::UnknownSession => bad_request(
-                ErrorCode::InvalidParam,
-                "There is no such session, or the client secret is wrong",
-            ),
-            E::Incorrect => bad_request(ErrorCode::TokenIncorrect, "The token is wrong"),
-            E::SessionExpired => bad_request(
-                ErrorCode::SessionExpired,
-                "The validation session has expired or was ended: ask for a new token",
-            ),
-            E::CodeExpired => {
-                let error = "The code is right but too old: ask for a new message with a higher send_attempt";
-                bad_request(ErrorCode::SessionExpired, error).with_extra("resend", true.into())
-            }
-            E::Limited(retry_after) => ErrorAnswer::limited(retry_after),
-            E::Unreachable(_) => ErrorAnswer::bad_gateway(&error),
-            E::Storage(cause) => ErrorAnswer::storage(&cause),
-        })
+        Self(error.into())
     }
 }
 

@@ -2,7 +2,8 @@
 
 use axum::{http::StatusCode, response::Response};
 use countersign_core::{
-    ClientSecret, EmailAddress, Msisdn, SendAttempt, SessionId, Stage, SubmittedToken, ThirdPartyIdentifier,
+    ClientSecret, EmailAddress, Msisdn, SendAttempt, SessionId, Stage, SubmissionScope, SubmittedToken,
+    ThirdPartyIdentifier,
 };
 use countersign_service::{StageAttempt, StageState, SubmitTokenRequest, TokenRequest, TokenRequested};
 use serde::Deserialize;
@@ -119,7 +120,8 @@ impl Typed {
                 SubmittedToken::parse(code).map_err(|_| Failure::Threepid(ThreepidProblem::WrongCode))?;
             let client_secret = client_secret.clone();
             let context = visit.context.clone();
-            let request = SubmitTokenRequest { context, sid, client_secret, token };
+            let request =
+                SubmitTokenRequest { context, scope: SubmissionScope::Node, sid, client_secret, token };
             visit.state.verifier().submit_token(request).await?;
         }
         visit.attempt(StageAttempt::Threepid { stage: visit.stage, sid, client_secret }).await
