@@ -39,6 +39,8 @@ pub(crate) enum Requests {
     Constant,
     /// What was requested before: the answer must be the same.
     Repeated(Arc<Vec<Opened>>),
+    /// Whole requests, written before, one after the other and over again. The answers must be successes.
+    Written(Arc<Vec<Vec<u8>>>),
 }
 
 /// When to stop.
@@ -141,21 +143,27 @@ impl Connection {
             && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
         {
             let turn = NEXT.fetch_add(1, Ordering::Relaxed);
-            let again = match &requests {
-                Requests::Fresh | Requests::Constant => None,
-                Requests::Repeated(opened) => Some(&opened[turn as usize % opened.len()]),
+            let (number, request) = match &requests {
+                Requests::Fresh | Requests::Constant => (turn, None),
+                Requests::Repeated(opened) => (opened[turn as usize % opened.len()].number, None),
+                Requests::Written(written) => (turn, Some(&written[turn as usize % written.len()])),
             };
-            let number = again.map_or(turn, |opened| opened.number);
-            self.write_request(number, turn)?;
+            if request.is_none() {
+                self.write_request(number, turn)?;
+            }
             let sent = Instant::now();
-            self.stream.write_all(&self.request).await?;
-            let sid = self.read_sid().await?;
+            self.stream.write_all(request.unwrap_or(&self.request)).await?;
+            let answer = self.read_answer().await?;
             latencies.record(u64::try_from(sent.elapsed().as_micros())?)?;
-            match again {
-                Some(opened) => {
-                    ensure!(opened.sid == sid, "a repeated request was answered with another sid")
+            match &requests {
+                Requests::Fresh | Requests::Constant => {
+                    opened.push(Opened { number, sid: sid_in(answer)?.to_owned() });
                 }
-                None => opened.push(Opened { number, sid: sid.to_owned() }),
+                Requests::Repeated(opened) => {
+                    let same = opened[turn as usize % opened.len()].sid == sid_in(answer)?;
+                    ensure!(same, "a repeated request was answered with another sid");
+                }
+                Requests::Written(_) => {}
             }
         }
         Ok((opened, latencies))
@@ -178,8 +186,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads an answer to its end. It must be a success with a `sid`.
-    async fn read_sid(&mut self) -> Result<&str> {
+    /// Reads an answer to its end, and answers its body. It must be a success.
+    async fn read_answer(&mut self) -> Result<&str> {
         self.answer.clear();
         let (head_length, length) = loop {
             ensure!(self.stream.read_buf(&mut self.answer).await? != 0, "the server hung up");
@@ -195,9 +203,14 @@ impl Connection {
         if !answer.starts_with("HTTP/1.1 200 ") || self.answer.len() != length {
             bail!("the server answered: {answer}");
         }
-        let sid = answer[head_length..].split_once(r#""sid":""#).and_then(|(_, rest)| rest.split_once('"'));
-        sid.map(|(sid, _)| sid).with_context(|| format!("no sid in: {answer}"))
+        Ok(&answer[head_length..])
     }
+}
+
+/// The `sid` in a body.
+fn sid_in(body: &str) -> Result<&str> {
+    let sid = body.split_once(r#""sid":""#).and_then(|(_, rest)| rest.split_once('"'));
+    sid.map(|(sid, _)| sid).with_context(|| format!("no sid in: {body}"))
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

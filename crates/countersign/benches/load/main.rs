@@ -1,5 +1,5 @@
-//! The benchmark: what `requestToken` costs beside the HTTP floor and the storage limit, and on PostgreSQL beside SQLite,
-//! all in one run.
+//! The benchmark: what `requestToken` costs beside the HTTP floor and the storage limit, and on PostgreSQL beside SQLite, and
+//! what lookups cost with few and with many associations, all in one run.
 //!
 //! `benches/run` starts it. The process that measures makes the load and takes the mail; each server is a process of its
 //! own, whose CPU time is read from outside: the program itself, or one of the subcommands below.
@@ -7,6 +7,7 @@
 mod bare_loop;
 mod figures;
 mod generator;
+mod lookups;
 mod node;
 mod on_postgres;
 mod postgres;
@@ -74,10 +75,12 @@ fn main() -> Result<()> {
             let postgres = if cli.without_postgres { None } else { Programs::find()? };
             let slow_fsync = cli.slow_fsync;
             let plan = if cli.quick {
-                Plan { rounds: 3, load: Duration::from_secs(1), messages: 2_000, slow_fsync, postgres }
+                let (load, associations) = (Duration::from_secs(1), 100_000);
+                Plan { rounds: 3, load, messages: 2_000, associations, slow_fsync, postgres }
             } else {
                 let load = Duration::from_secs(cli.seconds);
-                Plan { rounds: cli.rounds, load, messages: 10_000, slow_fsync, postgres }
+                let (rounds, associations) = (cli.rounds, 1_000_000);
+                Plan { rounds, load, messages: 10_000, associations, slow_fsync, postgres }
             };
             let rounds = rounds::measure(&plan)?;
             report::print(&plan, &rounds)

@@ -233,6 +233,8 @@ from = "Example <no-reply@example.org>"
 port = {smtp_port}
 [limits]
 enabled = {limits}
+[identity]
+enabled = true
 "#,
         folder = folder.display(),
         smtp_port = setup.smtp_port,

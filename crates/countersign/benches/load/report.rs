@@ -104,6 +104,13 @@ fn figures() -> Vec<Figure> {
         figure("full outbox: messages a second", "/s", |r| r.delivered.drain_rate)
             .absolute("at least 5,000/s", AtLeast(5000.0)),
         figure("full outbox: CPU a message", "µs", |r| r.delivered.drain_cpu_us),
+        figure("lookup of 100 hashes, 1,000 associations: CPU", "µs", |r| r.lookups.short[0].cpu_us)
+            .absolute("at most 32 µs, 1/20 of Sydent's", AtMost(32.0)),
+        figure("… many associations: CPU", "µs", |r| r.lookups.short[1].cpu_us)
+            .goal("", Nothing, |r| r.lookups.short[1].cpu_us / r.lookups.short[0].cpu_us),
+        figure("lookup of 10,000 hashes, 1,000 associations: CPU", "µs", |r| r.lookups.long[0].cpu_us),
+        figure("… many associations: CPU", "µs", |r| r.lookups.long[1].cpu_us)
+            .goal("at most 2× with 1,000", AtMost(2.0), |r| r.lookups.long[1].cpu_us / r.lookups.long[0].cpu_us),
         figure("resident memory after start", "MiB", |r| r.at_start.resident)
             .absolute("under 40 MiB", AtMost(40.0)),
         figure("resident memory at full load, highest", "MiB", |r| r.after_load.peak)
@@ -135,10 +142,11 @@ pub(crate) fn print(plan: &Plan, rounds: &[Round]) -> Result<()> {
         figures.extend(slow_fsync_figures());
     }
     let mut text = format!(
-        "Measured on {}; median of {} rounds with {} s a load (lowest to highest).\n\n",
+        "Measured on {}; median of {} rounds with {} s a load (lowest to highest). Many associations are {}.\n\n",
         machine(),
         rounds.len(),
-        plan.load.as_secs()
+        plan.load.as_secs(),
+        plan.associations,
     );
     text.push_str("| figure | measured | goal | ratio | met |\n|---|---|---|---|---|\n");
     for figure in figures {

@@ -15,6 +15,7 @@ use crate::{
     bare_loop::Wrote,
     figures::{Figures, Memory},
     generator::{Requests, Until},
+    lookups::{self, Lookups, People},
     node::{Database, Folder, Limits, Node, Program, Setup},
     on_postgres::{self, OnPostgres},
     postgres::{Programs, Server},
@@ -24,6 +25,9 @@ use crate::{
 /// How many requests share a commit in the bare loop: as many as there are connections, the most that can wait together.
 const BATCH: u64 = 64;
 
+/// How many associations are few.
+const FEW: u32 = 1_000;
+
 /// What to measure, and for how long.
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
@@ -31,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) load: Duration,
     /// How many messages are delivered.
     pub(crate) messages: u64,
+    /// How many associations are many.
+    pub(crate) associations: u32,
     /// A library that makes `fsync` take 1 ms.
     pub(crate) slow_fsync: Option<PathBuf>,
     /// A PostgreSQL to measure too.
@@ -49,6 +55,7 @@ pub(crate) struct Round {
     pub(crate) bare_single: Wrote,
     pub(crate) slow: Option<SlowFsync>,
     pub(crate) postgres: Option<OnPostgres>,
+    pub(crate) lookups: Lookups,
     pub(crate) delivered: Delivered,
     pub(crate) at_start: Memory,
     pub(crate) after_load: Memory,
@@ -76,15 +83,16 @@ pub(crate) struct Delivered {
 pub(crate) fn measure(plan: &Plan) -> Result<Vec<Round>> {
     let sink = Sink::start()?;
     let server = plan.postgres.as_ref().map(Server::start).transpose()?;
+    let people = [People::bind(FEW, sink.port)?, People::bind(plan.associations, sink.port)?];
     let mut rounds = Vec::new();
     for number in 1..=plan.rounds {
         writeln!(stderr(), "round {number} of {}", plan.rounds)?;
-        rounds.push(round(plan, &sink, server.as_ref())?);
+        rounds.push(round(plan, &sink, server.as_ref(), &people)?);
     }
     Ok(rounds)
 }
 
-fn round(plan: &Plan, sink: &Sink, server: Option<&Server<'_>>) -> Result<Round> {
+fn round(plan: &Plan, sink: &Sink, server: Option<&Server<'_>>, people: &[People; 2]) -> Result<Round> {
     let database = Database::Sqlite;
     let setup = |program, limits| Setup { program, database, limits, smtp_port: sink.port, preload: None };
     let duration = plan.load;
@@ -120,6 +128,8 @@ fn round(plan: &Plan, sink: &Sink, server: Option<&Server<'_>>) -> Result<Round>
 
     let postgres = server.map(|server| on_postgres::measure(server, sink.port, duration)).transpose()?;
 
+    let lookups = lookups::measure(people, sink.port, duration)?;
+
     let (delivered, at_start, after_load, started_in) = deliver(plan, sink, &full, waiting, setup)?;
     Ok(Round {
         floor,
@@ -131,6 +141,7 @@ fn round(plan: &Plan, sink: &Sink, server: Option<&Server<'_>>) -> Result<Round>
         bare_single: bare_loop(1, duration / 2, None)?,
         slow: plan.slow_fsync.as_deref().map(|library| slow_fsync(sink, duration, library)).transpose()?,
         postgres,
+        lookups,
         delivered,
         at_start,
         after_load,
