@@ -13,9 +13,10 @@ use countersign::{
 use countersign_api::{
     client::{
         logout::LOGOUT_ALL,
-        threepid::{ADD, DELETE, THREEPIDS},
+        threepid::{ADD, BIND, DELETE, THREEPIDS, UNBIND},
         versions::VERSIONS,
     },
+    identity::account::REGISTER,
     well_known::{MATRIX_CLIENT, SDN_CLIENT},
 };
 use countersign_core::MasterKeys;
@@ -113,6 +114,30 @@ async fn a_user_of_a_real_homeserver_adds_lists_and_deletes_addresses() {
     node.add(&bob, &stolen, "stolen").send().await.ok();
     assert_eq!(node.addresses_of(&bob).await, ["email bob@example.org"]);
     node.until_outbox_is_empty().await;
+}
+
+#[tokio::test]
+async fn a_user_publishes_an_address_here_and_takes_it_back() {
+    let homeserver = TestNode::start().await;
+    let node = start_beside(&homeserver.url).await;
+    let alice = homeserver.register("alice").await;
+    let openid = homeserver.openid_token(&alice).await;
+    let token = node.identity_post(REGISTER, &openid).send().await.ok_string("token");
+    let sid = node.identity_email(&token, "monkeys", EMAIL).await;
+    let bind = json!({
+        "client_secret": "monkeys", "sid": sid, "id_server": "localhost", "id_access_token": token,
+    });
+    node.post(BIND, &bind).token(&alice.access_token).send().await.ok();
+    assert_eq!(node.look_up_email(&token, EMAIL).await.as_ref(), Some(&alice.user_id));
+    // Without the homeserver's key, no other identity service would believe this node.
+    let elsewhere = json!({"medium": "email", "address": EMAIL, "id_server": "id.example.org"});
+    let unsigned = node.post(UNBIND, &elsewhere).token(&alice.access_token).send().await;
+    assert_eq!(unsigned.ok(), json!({"id_server_unbind_result": "no-support"}));
+    let here = json!({"medium": "email", "address": EMAIL});
+    let taken_back = node.post(UNBIND, &here).token(&alice.access_token).send().await;
+    assert_eq!(taken_back.ok(), json!({"id_server_unbind_result": "success"}));
+    assert_eq!(node.look_up_email(&token, EMAIL).await, None);
+    node.post(UNBIND, &here).token("unknown").send().await.expect_error(401, "M_UNKNOWN_TOKEN");
 }
 
 #[tokio::test]
