@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use self::homeserver::{FLOWS, Homeserver, LOGIN, LOGOUT, Reply, SHORT, WHOAMI};
 use crate::{
     steps::password_auth,
-    support::{PASSWORD, TestNode},
+    support::{OtherHomeserver, PASSWORD, TestNode},
     wire::{Answer, api},
 };
 
@@ -138,6 +138,25 @@ async fn a_user_publishes_an_address_here_and_takes_it_back() {
     assert_eq!(taken_back.ok(), json!({"id_server_unbind_result": "success"}));
     assert_eq!(node.look_up_email(&token, EMAIL).await, None);
     node.post(UNBIND, &here).token("unknown").send().await.expect_error(401, "M_UNKNOWN_TOKEN");
+}
+
+#[tokio::test]
+async fn with_the_homeservers_key_an_address_is_taken_back_anywhere() {
+    let homeserver = TestNode::start().await;
+    let alice = homeserver.register("alice").await;
+    let service = OtherHomeserver::start(200, &json!({})).await;
+    let file = homeserver.folder().join("signing.key");
+    std::fs::write(&file, "ed25519 auto YJDBA9Xnr2sVqXD9Vj7XVUnmFZcZrlw8Md7kMW+3XA0\n").expect("writable");
+    let node = TestNode::start_with(|config| {
+        beside(&homeserver.url, config);
+        service.be_trusted_by(config);
+        config.keys.signing_key_file = Some(file);
+    })
+    .await;
+    let elsewhere = json!({"medium": "email", "address": EMAIL, "id_server": service.name});
+    let taken_back = node.post(UNBIND, &elsewhere).token(&alice.access_token).send().await;
+    assert_eq!(taken_back.ok(), json!({"id_server_unbind_result": "success"}));
+    assert_eq!(service.requests(), ["POST /_matrix/identity/v2/3pid/unbind HTTP/1.1"]);
 }
 
 #[tokio::test]
