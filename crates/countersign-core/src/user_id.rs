@@ -7,6 +7,9 @@ use thiserror::Error;
 /// The longest user id, in bytes ([spec](https://spec.matrix.org/v1.19/appendices/#user-identifiers)).
 const USER_ID_MAX_BYTES: usize = 255;
 
+/// The longest localpart that strangers are shown, in bytes.
+const SHOWN_LOCALPART_MAX: usize = 64;
+
 /// The name of an account on this node: `[a-z0-9._=/+-]+`
 /// ([spec](https://spec.matrix.org/v1.19/appendices/#user-identifiers)).
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -161,6 +164,18 @@ impl UserId {
         ServerName(server_name.to_owned())
     }
 
+    /// The id as a mail to a stranger may show it. A server can put any words into a localpart: one that is long, or of other
+    /// characters than new accounts have, is left out, and so is one with a slash, of which mail programs make a link.
+    pub fn for_strangers(&self) -> String {
+        let (localpart, server_name) = self.0[1..].split_once(':').expect("a user id has a colon");
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._=+-".contains(&byte);
+        if (1..=SHOWN_LOCALPART_MAX).contains(&localpart.len()) && localpart.bytes().all(fits) {
+            self.0.clone()
+        } else {
+            format!("@…:{server_name}")
+        }
+    }
+
     /// The localpart, if this is a user of that server. It stays as it is.
     pub fn localpart_on(&self, server_name: &ServerName) -> Option<Localpart> {
         let (localpart, server) = self.0.strip_prefix('@')?.split_once(':')?;
@@ -239,6 +254,18 @@ mod tests {
 
     fn server() -> ServerName {
         ServerName::parse("example.org").unwrap()
+    }
+
+    #[test]
+    fn strangers_read_no_words_that_a_server_put_into_a_localpart() {
+        let shown = |text: &str| UserId::parse(text).unwrap().for_strangers();
+        assert_eq!(shown("@alice.smith_2=+-:example.org:8448"), "@alice.smith_2=+-:example.org:8448");
+        let long = format!("@{}:example.org", "a".repeat(65));
+        for hidden in
+            ["@Old Name:example.org", "@x\n\nSign in:example.org", "@a/b:example.org", "@:example.org", &long]
+        {
+            assert_eq!(shown(hidden), "@…:example.org", "{hidden:?}");
+        }
     }
 
     #[test]

@@ -58,7 +58,8 @@ impl RemoteKeys {
         key: &SigningKeyId,
         network: ClientNetwork,
     ) -> Result<PublicKeys, RemoteKeyError> {
-        let own = self.signing.public_keys();
+        // A key that gave way to another signs no new request.
+        let own = self.signing.current_keys();
         // Beside a homeserver the name is that server's, and so are keys that aren't ours.
         if server == self.signing.server_name() && own.contains_key(key) {
             return Ok(own);

@@ -108,10 +108,15 @@ impl Signing {
         decoded.is_ok_and(|bytes| self.public_keys().values().any(|key| key.as_bytes() == bytes.as_slice()))
     }
 
+    /// The key that signs, by its name: what is signed now is signed with it.
+    pub(crate) fn current_keys(&self) -> PublicKeys {
+        PublicKeys::from([(self.0.current.id().clone(), self.current_key())])
+    }
+
     /// All keys, by name: what this server signed at any time passes.
-    pub(crate) fn public_keys(&self) -> PublicKeys {
-        let current = (self.0.current.id().clone(), self.current_key());
-        self.0.retired.iter().map(|(id, (key, _))| (id.clone(), *key)).chain([current]).collect()
+    fn public_keys(&self) -> PublicKeys {
+        let retired = self.0.retired.iter().map(|(id, (key, _))| (id.clone(), *key));
+        retired.chain(self.current_keys()).collect()
     }
 
     /// Signs an object of our own making, which holds no fractions and no signatures.

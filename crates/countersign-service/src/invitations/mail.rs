@@ -104,7 +104,7 @@ pub(crate) fn invitation_email(
     });
     Ok(InvitationEmail {
         server_name: verifier.server_name.to_string(),
-        sender: invitation.sender.to_string(),
+        sender: invitation.sender.for_strangers(),
         sender_name,
         room_name,
         link,
