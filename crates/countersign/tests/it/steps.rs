@@ -98,9 +98,11 @@ impl TestNode {
         self.until_none("select count(*) from outbox").await;
     }
 
-    /// Lets time pass once no message is on its way: a long jump would end a worker's hold on it, and it would go twice.
+    /// Lets time pass once no message is on its way or about to be: a long jump would end a worker's hold on it, and
+    /// it would go twice.
     pub(crate) async fn let_pass(&self, duration: Duration) {
-        self.until_none(LEASED).await;
+        let due = format!("{LEASED} or not_before <= {}", self.clock_millis());
+        self.until_none(&due).await;
         self.advance(duration);
     }
 
