@@ -258,7 +258,7 @@ async fn what_is_over_or_not_there_is_a_page_too() {
     }
     assert_page(&open(&node, "m.login.password", &session).send().await, 400, gone);
     assert!(node.sms.messages().is_empty());
-    node.advance(countersign_core::UIA_SESSION_LIFETIME + std::time::Duration::from_millis(1));
+    node.let_pass(countersign_core::UIA_SESSION_LIFETIME + std::time::Duration::from_millis(1)).await;
     assert_page(&open(&node, "m.login.email.identity", &session).send().await, 400, gone);
     let unread = node.register_round(json!({}), json!({"session": Value::from(session)})).send().await;
     unread.expect_error(400, "M_INVALID_PARAM");

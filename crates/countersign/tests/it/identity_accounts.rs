@@ -232,7 +232,7 @@ async fn a_network_gets_so_many_tokens_and_another_is_not_kept_from_its_own() {
     limited.expect_error(429, "M_LIMIT_EXCEEDED");
     assert_eq!(limited.header("retry-after"), Some("30"));
     register(&node, "localhost", "x").from("192.0.2.1").send().await.expect_error(401, "M_UNAUTHORIZED");
-    node.advance(Duration::from_secs(30));
+    node.let_pass(Duration::from_secs(30)).await;
     register(&node, "localhost", "x").send().await.expect_error(401, "M_UNAUTHORIZED");
 }
 

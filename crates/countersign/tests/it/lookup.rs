@@ -122,7 +122,7 @@ async fn one_lookup_names_so_many_addresses_and_a_user_so_many_in_an_hour() {
     limited.expect_error(429, "M_LIMIT_EXCEEDED");
     assert!(limited.header("retry-after").is_some());
     node.look_up_hashes(&bob, &pepper, &addresses(1)).send().await.ok();
-    node.advance(Duration::from_secs(3600));
+    node.let_pass(Duration::from_secs(3600)).await;
     node.look_up_hashes(&alice, &pepper, &addresses(300)).send().await.ok();
 }
 

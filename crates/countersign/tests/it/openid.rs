@@ -56,9 +56,9 @@ async fn a_token_lives_an_hour() {
     let node = TestNode::start().await;
     let alice = node.register("alice").await;
     let token = request(&node, &alice, &alice.user_id).send().await.ok_string("access_token");
-    node.advance(Duration::from_secs(3600));
+    node.let_pass(Duration::from_secs(3600)).await;
     userinfo(&node, &token).await.ok();
-    node.advance(Duration::from_millis(1));
+    node.let_pass(Duration::from_millis(1)).await;
     userinfo(&node, &token).await.expect_error(401, "M_UNKNOWN_TOKEN");
 }
 
@@ -143,7 +143,7 @@ async fn an_account_gets_only_so_many_tokens() {
     request(&node, &bob, &alice.user_id).send().await.expect_error(403, "M_FORBIDDEN");
     issue(&node, &bob).await;
     assert_eq!(node.count("openid_tokens"), 3);
-    node.advance(Duration::from_secs(30 * 60));
+    node.let_pass(Duration::from_secs(30 * 60)).await;
     issue(&node, &alice).await;
 }
 

@@ -126,9 +126,9 @@ async fn refreshes_at_once_leave_one_good_pair() {
 #[tokio::test]
 async fn an_access_token_lives_as_long_as_was_said() {
     let (node, pair) = start().await;
-    node.advance(HOUR);
+    node.let_pass(HOUR).await;
     use_access(&node, &pair).await.ok();
-    node.advance(TICK);
+    node.let_pass(TICK).await;
     assert_soft_logout(&use_access(&node, &pair).await);
     let next = refreshed(&node, &pair.refresh).await;
     use_access(&node, &next).await.ok();
@@ -138,13 +138,13 @@ async fn an_access_token_lives_as_long_as_was_said() {
 #[tokio::test]
 async fn a_refresh_token_that_nobody_used_for_long_is_a_soft_logout() {
     let (node, pair) = start().await;
-    node.advance(89 * DAY);
+    node.let_pass(89 * DAY).await;
     let next = refreshed(&node, &pair.refresh).await;
     use_access(&node, &next).await.ok();
-    node.advance(90 * DAY);
+    node.let_pass(90 * DAY).await;
     let next = refreshed(&node, &next.refresh).await;
     use_access(&node, &next).await.ok();
-    node.advance(90 * DAY + TICK);
+    node.let_pass(90 * DAY + TICK).await;
     assert_soft_logout(&refresh(&node, &next.refresh).send().await);
     assert_soft_logout(&use_access(&node, &next).await);
 }
@@ -159,7 +159,7 @@ async fn an_operator_sets_both_lifetimes() {
     node.register("alice").await;
     let answer = node.post(LOGIN, &log_in_body()).send().await;
     assert_eq!(answer.ok()["expires_in_ms"], json!(60_000));
-    node.advance(5000 * DAY);
+    node.let_pass(5000 * DAY).await;
     refresh(&node, &answer.ok_string("refresh_token")).send().await.ok();
 }
 
@@ -207,7 +207,7 @@ async fn switched_off_there_is_neither_endpoint_nor_token() {
     refresh(&node, &pair.refresh).send().await.expect_error(404, "M_UNRECOGNIZED");
     let answer = node.post(LOGIN, &log_in_body()).send().await;
     assert_eq!(answer.ok_keys(), ["access_token", "device_id", "user_id"]);
-    node.advance(1000 * DAY);
+    node.let_pass(1000 * DAY).await;
     node.get(WHOAMI).token(&answer.ok_string("access_token")).send().await.ok();
 }
 

@@ -109,9 +109,9 @@ async fn validity_tells_nothing_but_yes_or_no() {
     ] {
         assert_eq!(is_valid(&node, query).await, json!(valid), "{query:?}");
     }
-    node.advance(Duration::from_secs(60));
+    node.let_pass(Duration::from_secs(60)).await;
     assert_eq!(is_valid(&node, "short").await, json!(true), "its last moment counts");
-    node.advance(Duration::from_millis(1));
+    node.let_pass(Duration::from_millis(1)).await;
     assert_eq!(is_valid(&node, "short").await, json!(false));
     let missing = node.call(Method::GET, VALIDITY).send().await;
     missing.expect_error(400, "M_MISSING_PARAM");
@@ -182,9 +182,9 @@ async fn an_abandoned_registration_gives_its_use_back() {
     make(&node, "once", Some(1), None).await;
     let session = node.begin_registration(json!({})).await;
     offer(&node, "alice", &session, "once").send().await.completed();
-    node.advance(UIA_SESSION_LIFETIME);
+    node.let_pass(UIA_SESSION_LIFETIME).await;
     assert_eq!(is_valid(&node, "once").await, json!(false));
-    node.advance(Duration::from_millis(1));
+    node.let_pass(Duration::from_millis(1)).await;
     assert_eq!(is_valid(&node, "once").await, json!(true));
     let session = node.begin_registration(json!({})).await;
     assert_eq!(offer(&node, "bob", &session, "once").send().await.completed(), [TOKEN]);
@@ -215,7 +215,7 @@ async fn a_token_that_expires_or_goes_after_its_stage() {
     let (short, gone) = (node.begin_registration(json!({})).await, node.begin_registration(json!({})).await);
     offer(&node, "alice", &short, "short").send().await.completed();
     offer(&node, "bob", &gone, "gone").send().await.completed();
-    node.advance(Duration::from_secs(61));
+    node.let_pass(Duration::from_secs(61)).await;
     at_the_desk(&node, async |tokens| {
         let token = RegistrationTokenText::parse("gone").unwrap();
         assert!(tokens.delete(&token).await.unwrap());

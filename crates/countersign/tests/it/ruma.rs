@@ -163,7 +163,7 @@ async fn refreshing_and_proving_oneself_to_a_service() {
     let body = json!({ "refresh_token": refresh_token });
     let refreshed = success::<refresh_token::v3::Response>(&node.post("/refresh", &body).send().await);
     assert!(refreshed.refresh_token.is_some_and(|next| next != refresh_token));
-    node.advance(std::time::Duration::from_secs(3601));
+    node.let_pass(std::time::Duration::from_secs(3601)).await;
     let answer = node.get("/account/whoami").token(&refreshed.access_token).send().await;
     let ErrorKind::UnknownToken(unknown) = error::<whoami::v3::Response>(&answer) else {
         panic!("{answer:?}")

@@ -183,7 +183,7 @@ async fn what_was_proven_is_told_in_the_order_unknown_over_not_yet() {
     get(&sid, "monkeys").send().await.expect_error(400, "M_SESSION_NOT_VALIDATED");
     node.let_pass(DAY).await;
     get(&sid, "monkeys").send().await.expect_error(400, "M_SESSION_NOT_VALIDATED");
-    node.advance(TICK);
+    node.let_pass(TICK).await;
     get(&sid, "monkeys").send().await.expect_error(400, "M_SESSION_EXPIRED");
     get(&sid, "other").send().await.expect_error(404, "M_NO_VALID_SESSION");
     get(&sid, "a%20b").send().await.expect_error(400, "M_INVALID_PARAM");
@@ -198,9 +198,9 @@ async fn a_proof_is_good_for_a_day_from_the_proof_on() {
     let Sent { sid, link, .. } = send_mail(&node, &token, "monkeys").await;
     node.let_pass(DAY).await;
     submit(&node, &token, &sid, "monkeys", &link_token(&link)).send().await.ok();
-    node.advance(DAY);
+    node.let_pass(DAY).await;
     node.get_validated(&token, &sid, "monkeys").send().await.ok();
-    node.advance(TICK);
+    node.let_pass(TICK).await;
     node.get_validated(&token, &sid, "monkeys").send().await.expect_error(400, "M_SESSION_EXPIRED");
 }
 

@@ -217,7 +217,7 @@ async fn no_change_by_the_old_password_comes_after_a_reset() {
         let new = format!("the password of round {}", round + 1);
         let token = log_in(&node, &old).send().await.ok_string("access_token");
         node.until_outbox_is_empty().await;
-        node.advance(Duration::from_secs(1));
+        node.let_pass(Duration::from_secs(1)).await;
         let body = json!({"client_secret": SECRET, "email": "alice@example.org", "send_attempt": round});
         let sid = node.post(PASSWORD_EMAIL, &body).send().await.ok_string("sid");
         node.press_newest_link().await;

@@ -211,7 +211,7 @@ async fn an_unknown_session_is_no_new_one() {
         }
     }
     let session = node.begin_registration(body()).await;
-    node.advance(UIA_SESSION_LIFETIME + std::time::Duration::from_millis(1));
+    node.let_pass(UIA_SESSION_LIFETIME + std::time::Duration::from_millis(1)).await;
     let late = node.register_round(body(), dummy(&session)).send().await;
     late.expect_error(400, "M_INVALID_PARAM");
 }
