@@ -19,6 +19,7 @@ mod invitation;
 mod invitation_name;
 mod keyring;
 mod language;
+mod lookup_filter;
 mod lookup_hash;
 mod msisdn;
 mod network;
@@ -48,8 +49,9 @@ mod x_matrix;
 pub use self::{
     account::*, association::*, authorization::*, budget::*, canonical_json::*, carrier::*, client_secret::*,
     clock::*, email_address::*, hash::*, id_server::*, import::*, invitation::*, invitation_name::*,
-    keyring::*, language::*, lookup_hash::*, msisdn::*, network::*, next_link::*, outbox::*, password::*,
-    random::*, recorded_bind::*, registration_token::*, sealed::*, send_attempt::*, server_keys::*,
-    session_id::*, session_purpose::*, signed_json::*, signing::*, special_address::*, terms::*, threepid::*,
-    tokens::*, uia::*, unpadded_base64::*, user_id::*, validation_session::*, x_matrix::*,
+    keyring::*, language::*, lookup_filter::*, lookup_hash::*, msisdn::*, network::*, next_link::*,
+    outbox::*, password::*, random::*, recorded_bind::*, registration_token::*, sealed::*, send_attempt::*,
+    server_keys::*, session_id::*, session_purpose::*, signed_json::*, signing::*, special_address::*,
+    terms::*, threepid::*, tokens::*, uia::*, unpadded_base64::*, user_id::*, validation_session::*,
+    x_matrix::*,
 };

@@ -1,5 +1,7 @@
 //! Finding users by the hashes of their addresses.
 
+mod known_keys;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use countersign_core::{
@@ -8,6 +10,7 @@ use countersign_core::{
 use countersign_storage::{Storage, StorageError};
 use thiserror::Error;
 
+use self::known_keys::KnownKeys;
 use crate::{Limits, Peppers};
 
 /// Finds users by the hashes of their addresses. Cheap to clone.
@@ -17,6 +20,7 @@ pub struct Lookup {
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
     peppers: Peppers,
+    known_keys: KnownKeys,
     settings: Arc<LookupSettings>,
 }
 
@@ -104,7 +108,8 @@ impl Lookup {
         peppers: Peppers,
         settings: LookupSettings,
     ) -> Self {
-        Self { storage, keyring, clock, peppers, settings: settings.into() }
+        let known_keys = KnownKeys::new(Arc::clone(&storage));
+        Self { storage, keyring, clock, peppers, known_keys, settings: settings.into() }
     }
 
     /// How addresses are to be named.
@@ -160,8 +165,11 @@ impl Lookup {
             .filter_map(|text| Some((self.keyring.lookup_key(&LookupDigest::parse(&text)?), text)))
             .collect();
         let keys = named.iter().map(|(key, _)| *key).collect();
-        let found = self.storage.lookup(pepper, keys).await?;
-        Ok(found.map(|found| under_their_names(named, found)))
+        let found = self.storage.lookup(pepper, keys, &self.known_keys.filter()).await?;
+        if found.as_ref().is_some_and(|found| found.filter_is_behind) {
+            self.known_keys.learn_soon();
+        }
+        Ok(found.map(|found| under_their_names(named, found.users)))
     }
 
     async fn by_addresses(

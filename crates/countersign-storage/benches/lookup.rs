@@ -1,15 +1,15 @@
 //! How long a lookup of 10,000 addresses takes on SQLite, beside how many associations there are.
 //!
-//! Prints one line for each number of associations: milliseconds for a lookup of which one key in a hundred is found, the
-//! least and the middle of the runs, and the middle beside that of the first line. `cargo bench -p countersign-storage --bench
+//! Prints one line for each number of associations: milliseconds for a lookup of which one key in a hundred is found, by a
+//! filter that has all keys, the least and the middle of the runs, and the middle beside that of the first line. `cargo bench -p countersign-storage --bench
 //! lookup`, with `-- RUNS FOLDER` to change 50 runs in the folder for temporary files. With a PostgreSQL database in
 //! `COUNTERSIGN_BENCH_POSTGRES`, whose tables it fills, the same on that.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the developer")]
 
-use std::{path::PathBuf, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
-use countersign_core::{LookupKey, LookupPepper, Timestamp};
+use countersign_core::{LookupFilter, LookupKey, LookupPepper, Timestamp};
 use countersign_storage::{
     Storage,
     postgres::{PostgresSettings, PostgresStorage},
@@ -66,6 +66,7 @@ fn measure(
     runs: u64,
     first: &mut Option<f64>,
 ) {
+    let filter = Arc::new(runtime.block_on(make_filter(storage)));
     let mut times: Vec<f64> = (0..runs)
         .map(|run| {
             let hits = KEYS / 100;
@@ -73,9 +74,9 @@ fn measure(
             let unknown = (run * KEYS..(run + 1) * KEYS - hits).map(|number| (1 << 40) + number);
             let keys = known.chain(unknown).map(|number| LookupKey::from_bytes(hash(1, number))).collect();
             let began = Instant::now();
-            let found = runtime.block_on(storage.lookup(&pepper(), keys)).unwrap().unwrap();
+            let found = runtime.block_on(storage.lookup(&pepper(), keys, &filter)).unwrap().unwrap();
             let milliseconds = began.elapsed().as_secs_f64() * 1e3;
-            assert_eq!(u64::try_from(found.len()), Ok(hits));
+            assert_eq!(u64::try_from(found.users.len()), Ok(hits));
             milliseconds
         })
         .collect();
@@ -83,6 +84,17 @@ fn measure(
     let middle = times[times.len() / 2];
     let ratio = middle / *first.get_or_insert(middle);
     println!("{name:24} {:8.2} ms at least {middle:8.2} ms in the middle {ratio:6.2} x", times[0]);
+}
+
+async fn make_filter(storage: &dyn Storage) -> LookupFilter {
+    let filter = LookupFilter::with_capacity(2 * storage.count_lookup_keys().await.unwrap());
+    loop {
+        let keys = storage.list_lookup_keys(filter.covers(), 10_000).await.unwrap();
+        if keys.is_empty() {
+            return filter;
+        }
+        filter.add(&keys);
+    }
 }
 
 /// 32 bytes that look random and are the same for one number.

@@ -1,8 +1,10 @@
 //! Associations of the identity service: bind, unbind, look up.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use countersign_core::{
-    AddressHash, Association, Bind, LookupKey, LookupPepper, NotValidated, Timestamp, UserId,
+    AddressHash, Association, Bind, LookupFilter, LookupKey, LookupPepper, NotValidated, Timestamp, UserId,
 };
 
 use crate::StorageError;
@@ -23,6 +25,35 @@ pub enum Bound {
     PeppersChanged,
 }
 
+/// What a lookup under the current pepper found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookedUp {
+    /// The keys that are somebody's, and whose.
+    pub users: Vec<(LookupKey, UserId)>,
+    /// Whether there are keys that the filter doesn't have.
+    pub filter_is_behind: bool,
+}
+
+/// How many keys that the filter doesn't have yet a lookup reads, so that it need not look for all that it was given.
+pub(crate) const LATER_KEYS: usize = 200;
+
+/// The keys to look for, sorted, each once: those that the filter may contain or that came later; all, if more came later than
+/// were read.
+pub(crate) fn sift(
+    mut keys: Vec<LookupKey>,
+    filter: &LookupFilter,
+    mut later: Vec<LookupKey>,
+) -> Vec<LookupKey> {
+    if later.len() <= LATER_KEYS {
+        later.sort_unstable();
+        keys.retain(|key| filter.may_contain(key) || later.binary_search(key).is_ok());
+    }
+    // In the order of the index: neighbors lie on one page.
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
 /// Associations of the identity service. An address has one at most.
 #[async_trait]
 pub trait AssociationStore: Send + Sync {
@@ -38,12 +69,23 @@ pub trait AssociationStore: Send + Sync {
     /// The association of an address.
     async fn find_association(&self, address: AddressHash) -> Result<Option<Association>, StorageError>;
 
-    /// The users whose addresses have these keys under the current pepper. `None` if that is another one.
+    /// The users whose addresses have these keys under the current pepper. `None` if that is another one. The filter spares it
+    /// the search for most keys that are not there; keys that it doesn't have yet are found all the same, if it was made from
+    /// [`list_lookup_keys`](Self::list_lookup_keys) of this database.
     async fn lookup(
         &self,
         pepper: &LookupPepper,
         keys: Vec<LookupKey>,
-    ) -> Result<Option<Vec<(LookupKey, UserId)>>, StorageError>;
+        filter: &Arc<LookupFilter>,
+    ) -> Result<Option<LookedUp>, StorageError>;
+
+    /// Up to `limit` keys of all peppers with their numbers, in this order, beginning behind `after`. A key that is added later
+    /// has a larger number than all that were ever answered.
+    async fn list_lookup_keys(&self, after: i64, limit: usize)
+    -> Result<Vec<(i64, LookupKey)>, StorageError>;
+
+    /// How many keys there are, of all peppers.
+    async fn count_lookup_keys(&self) -> Result<usize, StorageError>;
 
     /// The users to whom these addresses are bound. `None` if the current pepper is another one.
     async fn lookup_addresses(
@@ -58,4 +100,23 @@ pub trait AssociationStore: Send + Sync {
         after: Option<AddressHash>,
         limit: usize,
     ) -> Result<Vec<Association>, StorageError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> LookupKey {
+        LookupKey::from_bytes([byte; 32])
+    }
+
+    #[test]
+    fn keys_to_look_for_are_those_in_the_filter_and_those_that_came_later() {
+        let filter = LookupFilter::with_capacity(10);
+        filter.add(&[(1, key(1)), (2, key(2))]);
+        let asked = vec![key(9), key(4), key(2), key(4)];
+        assert_eq!(sift(asked.clone(), &filter, vec![]), [key(2)]);
+        assert_eq!(sift(asked.clone(), &filter, vec![key(7), key(4), key(3)]), [key(2), key(4)]);
+        assert_eq!(sift(asked, &filter, vec![key(3); LATER_KEYS + 1]), [key(2), key(4), key(9)]);
+    }
 }

@@ -16,6 +16,7 @@ pub(crate) mod import;
 pub(crate) mod invitations;
 pub(crate) mod keys;
 pub(crate) mod leases;
+pub(crate) mod lookups;
 pub(crate) mod model;
 pub(crate) mod nodes;
 pub(crate) mod notices;
@@ -183,6 +184,12 @@ macro_rules! contract_tests {
                 associations_are_listed_in_parts
                 binds_at_once_leave_one_association_with_its_keys
                 bind_and_unbind_at_once_leave_all_or_nothing);
+            cases!($open, lookups:
+                keys_that_a_filter_does_not_have_yet_are_found
+                keys_are_found_however_far_a_filter_is_behind
+                what_a_filter_can_not_contain_is_not_looked_for
+                numbers_of_lookup_keys_are_given_once
+                filter_misses_no_key_of_those_that_come_at_once);
             cases!($open, peppers:
                 first_pepper_stays
                 peppers_that_begin_at_once_have_one_winner
@@ -242,7 +249,8 @@ macro_rules! contract_tests_of_nodes {
                 misses_all_count
                 one_address_and_one_name_have_one_owner
                 everything_at_once_ends_well
-                binds_while_peppers_change_are_found);
+                binds_while_peppers_change_are_found
+                filters_miss_no_key_of_another_node);
             cases!($open, accounts_on_nodes:
                 one_last_use_over_all_nodes
                 refreshes_over_all_nodes_leave_one_good_pair

@@ -34,14 +34,15 @@ create table peppers (
     created_at bigint not null
 );
 
--- How lookups find associations: a key under each pepper that is current or being filled. The pepper stands first, so that
--- the keys of one lie together: a lookup reads those of the current one, and most that are asked for are not there. To be
--- partitioned by hash of `lookup_key`.
+-- How lookups find associations: a key under each pepper that is current or being filled. The numbers keep the order in
+-- which they came, since whoever adds keys holds a lock, and none is given twice: a node that has read all up to one needs
+-- only the later ones.
 create table lookup_keys (
+    number bigint generated always as identity primary key,
     pepper bigint not null,
     lookup_key bytea not null,
     address_hash bytea not null,
-    primary key (pepper, lookup_key)
+    unique (pepper, lookup_key)
 );
 create index lookup_keys_by_address on lookup_keys (address_hash, pepper);
 

@@ -34,14 +34,15 @@ create table peppers (
     created_at integer not null
 ) strict;
 
--- How lookups find associations: a key under each pepper that is current or being filled. The pepper stands first, so that
--- the keys of one lie together: a lookup reads those of the current one, and most that are asked for are not there.
+-- How lookups find associations: a key under each pepper that is current or being filled. The numbers keep the order in
+-- which they came, and none is given twice: a node that has read all up to one needs only the later ones.
 create table lookup_keys (
+    number integer not null primary key autoincrement,
     pepper integer not null,
     lookup_key blob not null,
     address_hash blob not null,
-    primary key (pepper, lookup_key)
-) strict, without rowid;
+    unique (pepper, lookup_key)
+) strict;
 create index lookup_keys_by_address on lookup_keys (address_hash, pepper);
 
 -- Invitations that wait until an address is bound, and those that were handed over then, whose tokens stay good. Row ids keep

@@ -1,9 +1,11 @@
 //! What the cases of the identity service begin with.
 
+use std::sync::Arc;
+
 use countersign_core::{
-    AddressHash, Association, Bind, Charge, HeldPepper, Invitation, InvitationTokenHash, LookupKey,
-    LookupPepper, NoticeDraft, PepperState, PepperedKey, Sealed, ServerName, SessionPurpose, Timestamp,
-    UserId, ValidationSession,
+    AddressHash, Association, Bind, Charge, HeldPepper, Invitation, InvitationTokenHash, LookupFilter,
+    LookupKey, LookupPepper, NoticeDraft, PepperState, PepperedKey, Sealed, ServerName, SessionPurpose,
+    Timestamp, UserId, ValidationSession,
 };
 
 use super::data::*;
@@ -84,12 +86,22 @@ pub(crate) async fn current_pepper(storage: &dyn Storage) -> HeldPepper {
     storage.init_pepper(pepper("first"), NOW).await.unwrap()
 }
 
+/// The users of keys, by a lookup without a filter.
+pub(crate) async fn look_up_keys(
+    storage: &dyn Storage,
+    pepper: &LookupPepper,
+    keys: Vec<LookupKey>,
+) -> Option<Vec<(LookupKey, UserId)>> {
+    let filter = Arc::new(LookupFilter::with_capacity(0));
+    storage.lookup(pepper, keys, &filter).await.unwrap().map(|found| found.users)
+}
+
 /// To whom each of the addresses is bound, by a lookup under the current pepper.
 pub(crate) async fn look_up(storage: &dyn Storage, addresses: &[&str]) -> Vec<Option<UserId>> {
     let peppers = storage.list_peppers().await.unwrap();
     let current = peppers.iter().find(|pepper| pepper.state == PepperState::Current).unwrap();
     let keys: Vec<_> = addresses.iter().map(|address| key(address_hash(address), current.number)).collect();
-    let found = storage.lookup(&current.pepper, keys.clone()).await.unwrap().expect("the pepper is current");
+    let found = look_up_keys(storage, &current.pepper, keys.clone()).await.expect("the pepper is current");
     assert!(found.iter().all(|(key, _)| keys.contains(key)));
     let user_of =
         |key: &LookupKey| found.iter().find(|(found, _)| found == key).map(|(_, user)| user.clone());

@@ -11,7 +11,13 @@ use tokio::task::JoinSet;
 use super::{data::*, identity_data::*};
 use crate::{IdentityToken, ImportedAssociation, PepperImported, Storage};
 
-fn imported(address: &str, name: &str, bound_at: Timestamp, peppers: &[HeldPepper]) -> ImportedAssociation {
+/// An association to take over, with its keys.
+pub(crate) fn imported(
+    address: &str,
+    name: &str,
+    bound_at: Timestamp,
+    peppers: &[HeldPepper],
+) -> ImportedAssociation {
     let address_hash = address_hash(address);
     let association = Association {
         medium: Medium::Email,

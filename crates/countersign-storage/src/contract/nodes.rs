@@ -8,7 +8,10 @@ use countersign_core::{
 };
 use tokio::task::JoinSet;
 
-use super::{data::*, identity_data::current_pepper, peppers::bind_while_peppers_change};
+use super::{
+    data::*, identity_data::current_pepper, lookups::filter_misses_nothing,
+    peppers::bind_while_peppers_change,
+};
 use crate::{Registered, Storage};
 
 pub(super) type Nodes = [Arc<dyn Storage>; 3];
@@ -202,4 +205,8 @@ async fn step(node: &dyn Storage, number: usize, request: ValidationRequest) -> 
 pub(crate) async fn binds_while_peppers_change_are_found(nodes: Nodes) {
     current_pepper(&*nodes[1]).await;
     bind_while_peppers_change(&nodes).await;
+}
+
+pub(crate) async fn filters_miss_no_key_of_another_node(nodes: Nodes) {
+    filter_misses_nothing(&nodes).await;
 }

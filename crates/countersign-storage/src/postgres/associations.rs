@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_core::{
-    AddressHash, Association, Bind, LookupKey, LookupPepper, Medium, MessageKind, OutboxMessage, PepperedKey,
-    Sealed, Timestamp, UserId, ValidationSession, wanted_keys,
+    AddressHash, Association, Bind, LookupFilter, LookupKey, LookupPepper, Medium, MessageKind,
+    OutboxMessage, PepperedKey, Sealed, Timestamp, UserId, ValidationSession, wanted_keys,
 };
 use tokio_postgres::Row;
 
@@ -14,14 +14,18 @@ use super::{
     connection::{Reply, Transaction},
     failure::Outcome,
     invitations,
-    locks::{lock_address, share_peppers},
+    locks::{lock_address, lock_lookup_keys, share_peppers},
     outbox,
     parameter::Query,
     peppers,
     rows::{Columns, first, list},
     sessions,
 };
-use crate::{AssociationStore, Bound, StorageError, sessions::parse_user_id};
+use crate::{
+    AssociationStore, Bound, LookedUp, StorageError,
+    associations::{LATER_KEYS, sift},
+    sessions::parse_user_id,
+};
 
 #[async_trait]
 impl AssociationStore for PostgresStorage {
@@ -48,29 +52,38 @@ impl AssociationStore for PostgresStorage {
     async fn lookup(
         &self,
         pepper: &LookupPepper,
-        mut keys: Vec<LookupKey>,
-    ) -> Result<Option<Vec<(LookupKey, UserId)>>, StorageError> {
-        // In the order of the index: neighbors lie on one page.
-        keys.sort_unstable();
-        keys.dedup();
-        // A row without key says that the pepper is the current one. `offset 0` makes it one probe for each key, whatever the
-        // planner believes of the table: with `= any`, it may read all keys of the pepper and search the array for each.
-        let select = Query::new(
-            "select found.lookup_key, a.user_id
-             from peppers p
-                left join lateral (
-                    select k.lookup_key, k.address_hash
-                    from unnest($2::bytea[]) as n (lookup_key) cross join lateral (
-                        select lookup_key, address_hash from lookup_keys
-                        where pepper = p.number and lookup_key = n.lookup_key offset 0) as k
-                ) as found on true
-                left join associations a on a.address_hash = found.address_hash
-             where p.pepper = $1 and p.state = 'current'",
-        )
-        .with(pepper.as_str())
-        .with(keys.iter().map(|key| key.as_bytes().as_slice()).collect::<Vec<_>>());
-        let [found] = self.connect().await?.run([select]).await?;
-        Ok(read_found(&found, LookupKey::from_bytes)?)
+        keys: Vec<LookupKey>,
+        filter: &Arc<LookupFilter>,
+    ) -> Result<Option<LookedUp>, StorageError> {
+        // Read before the users: a key that comes between the two is not found yet, none is missed.
+        let later = later_keys(filter.covers(), LATER_KEYS + 1);
+        let mut connection = self.connect().await?;
+        let wanted = sift(keys.clone(), filter, Vec::new());
+        let [later, mut found] = connection.run([later, find_users(pepper, &wanted)]).await?;
+        let later = read_later_keys(&later)?;
+        let filter_is_behind = !later.is_empty();
+        if filter_is_behind {
+            let wanted = sift(keys, filter, later.into_iter().map(|(_, key)| key).collect());
+            [found] = connection.run([find_users(pepper, &wanted)]).await?;
+        }
+        let users = read_found(&found, LookupKey::from_bytes)?;
+        Ok(users.map(|users| LookedUp { users, filter_is_behind }))
+    }
+
+    async fn list_lookup_keys(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, LookupKey)>, StorageError> {
+        let [found] = self.connect().await?.run([later_keys(after, limit)]).await?;
+        Ok(read_later_keys(&found)?)
+    }
+
+    async fn count_lookup_keys(&self) -> Result<usize, StorageError> {
+        let count = Query::new("select count(*) as keys from lookup_keys");
+        let [found] = self.connect().await?.run([count]).await?;
+        let count = first(&found.rows, |row| Columns::of("lookup_keys", row).integer("keys"))?;
+        Ok(count.map_or(0, |count: i64| usize::try_from(count).unwrap_or(usize::MAX)))
     }
 
     async fn lookup_addresses(
@@ -124,6 +137,40 @@ pub(super) fn read_user(reply: &Reply) -> Outcome<Option<UserId>> {
     first(&reply.rows, |row| Columns::of("associations", row).parse("user_id", parse_user_id))
 }
 
+/// The users whose addresses have these keys, each once, under the pepper, if it is the current one.
+///
+/// A row without key says that it is. `offset 0` makes it one probe for each key, whatever the planner believes of the table:
+/// with `= any`, it may read all keys of the pepper and search the array for each.
+fn find_users<'a>(pepper: &'a LookupPepper, keys: &'a [LookupKey]) -> Query<'a> {
+    Query::new(
+        "select found.lookup_key, a.user_id
+         from peppers p
+            left join lateral (
+                select k.lookup_key, k.address_hash
+                from unnest($2::bytea[]) as n (lookup_key) cross join lateral (
+                    select lookup_key, address_hash from lookup_keys
+                    where pepper = p.number and lookup_key = n.lookup_key offset 0) as k
+            ) as found on true
+            left join associations a on a.address_hash = found.address_hash
+         where p.pepper = $1 and p.state = 'current'",
+    )
+    .with(pepper.as_str())
+    .with(keys.iter().map(|key| key.as_bytes().as_slice()).collect::<Vec<_>>())
+}
+
+fn later_keys(after: i64, limit: usize) -> Query<'static> {
+    Query::new("select number, lookup_key from lookup_keys where $1 < number order by number limit $2")
+        .with(after)
+        .with(i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
+fn read_later_keys(reply: &Reply) -> Outcome<Vec<(i64, LookupKey)>> {
+    list(&reply.rows, |row| {
+        let mut columns = Columns::of("lookup_keys", row);
+        Ok((columns.integer("number")?, LookupKey::from_bytes(columns.bytes("lookup_key")?)))
+    })
+}
+
 /// Holds off other peppers and invitations for the address before it looks which there are.
 async fn bind_address(mut tx: Transaction, bind: Arc<Bind>, now: Timestamp) -> Outcome<Bound> {
     let [found] = tx.run([sessions::find_and_lock(&bind.sid)]).await?;
@@ -165,14 +212,14 @@ async fn save(
     .with(association.address_hash.as_bytes().as_slice());
     let delete_keys = Query::new("delete from lookup_keys where address_hash = $1")
         .with(association.address_hash.as_bytes().as_slice());
-    let mut queries = vec![upsert(association), delete_keys, insert_keys];
+    let mut queries = vec![upsert(association), delete_keys, lock_lookup_keys(), insert_keys];
     if let Some((session, message)) = owed {
         queries.push(sessions::insert(vec![session]));
         queries.push(outbox::enqueue(std::slice::from_ref(message)));
     }
     let replies = tx.finish(queries).await?;
     replies[0].must_change("associations", 1)?;
-    replies[2].must_change("lookup_keys", keys.len())
+    replies[3].must_change("lookup_keys", keys.len())
 }
 
 fn upsert(association: &Association) -> Query<'_> {

@@ -16,7 +16,7 @@ use super::{
     PostgresStorage, accounts, associations,
     connection::Transaction,
     failure::Outcome,
-    locks::{lock_addresses, lock_peppers, share_peppers},
+    locks::{lock_addresses, lock_lookup_keys, lock_peppers, share_peppers},
     parameter::Query,
     peppers,
     rows::{Columns, list},
@@ -162,9 +162,9 @@ async fn save_associations(tx: Transaction, kept: Vec<(Association, Vec<Peppered
     .with(keys.iter().map(|(_, key)| key.key.as_bytes().as_slice()).collect::<Vec<_>>())
     .with(keys.iter().map(|(kept, _)| kept.address_hash.as_bytes().as_slice()).collect::<Vec<_>>());
     let count = keys.len();
-    let replies = tx.finish(vec![upsert, delete_keys, insert_keys]).await?;
+    let replies = tx.finish(vec![upsert, delete_keys, lock_lookup_keys(), insert_keys]).await?;
     replies[0].must_change("associations", kept.len())?;
-    replies[2].must_change("lookup_keys", count)
+    replies[3].must_change("lookup_keys", count)
 }
 
 async fn import_invitations(tx: Transaction, invitations: Arc<[Invitation]>) -> Outcome<Vec<Imported>> {

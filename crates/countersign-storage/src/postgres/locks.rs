@@ -6,6 +6,7 @@ use countersign_core::AddressHash;
 use super::parameter::Query;
 
 const PEPPERS: i64 = i64::from_be_bytes(*b"cspepper");
+const LOOKUP_KEYS: i64 = i64::from_be_bytes(*b"cslookup");
 const SIGNING_KEYS: i64 = i64::from_be_bytes(*b"cssigner");
 
 /// What is bound to an address and what waits for it change one after the other.
@@ -32,6 +33,12 @@ pub(super) fn lock_peppers() -> Query<'static> {
 /// Keeps peppers as they are. Which they are, only a later statement can tell: this one does not see what came while it waited.
 pub(super) fn share_peppers() -> Query<'static> {
     Query::new("select pg_advisory_xact_lock_shared($1)").with(PEPPERS)
+}
+
+/// Lookup keys come one after the other, so that their numbers keep the order in which others see them. Whoever holds it waits
+/// for nobody.
+pub(super) fn lock_lookup_keys() -> Query<'static> {
+    lock(LOOKUP_KEYS)
 }
 
 /// Signing keys come one after the other.

@@ -12,7 +12,7 @@ use super::{
     PostgresStorage,
     connection::{Reply, Transaction},
     failure::Outcome,
-    locks::{lock_peppers, share_peppers},
+    locks::{lock_lookup_keys, lock_peppers, share_peppers},
     parameter::Query,
     rows::{Columns, list},
 };
@@ -134,7 +134,7 @@ async fn fill(mut tx: Transaction, number: i64, keys: Arc<[(AddressHash, LookupK
     .with(number)
     .with(addresses)
     .with(keys.iter().map(|(_, key)| key.as_bytes().as_slice()).collect::<Vec<_>>());
-    tx.finish(vec![insert]).await?;
+    tx.finish(vec![lock_lookup_keys(), insert]).await?;
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 //! Associations of the identity service: bind, unbind, look up.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use countersign_core::{
-    AddressHash, Association, Bind, LookupKey, LookupPepper, Medium, MessageKind, PepperedKey, Sealed,
-    Timestamp, UserId, ValidationSession, wanted_keys,
+    AddressHash, Association, Bind, LookupFilter, LookupKey, LookupPepper, Medium, MessageKind, PepperedKey,
+    Sealed, Timestamp, UserId, ValidationSession, wanted_keys,
 };
 use rusqlite::{Connection, Row, params};
 
@@ -14,7 +16,11 @@ use super::{
     rows::{Columns, change, change_one, find, list},
     sessions,
 };
-use crate::{AssociationStore, Bound, StorageError, sessions::parse_user_id};
+use crate::{
+    AssociationStore, Bound, LookedUp, StorageError,
+    associations::{LATER_KEYS, sift},
+    sessions::parse_user_id,
+};
 
 #[async_trait]
 impl AssociationStore for SqliteStorage {
@@ -42,13 +48,28 @@ impl AssociationStore for SqliteStorage {
     async fn lookup(
         &self,
         pepper: &LookupPepper,
-        mut keys: Vec<LookupKey>,
-    ) -> Result<Option<Vec<(LookupKey, UserId)>>, StorageError> {
-        let pepper = pepper.clone();
-        // In the order of the table: neighbors lie on one page.
-        keys.sort_unstable();
-        keys.dedup();
-        self.read(move |tx| lookup(tx, &pepper, &keys)).await
+        keys: Vec<LookupKey>,
+        filter: &Arc<LookupFilter>,
+    ) -> Result<Option<LookedUp>, StorageError> {
+        let (pepper, filter) = (pepper.clone(), Arc::clone(filter));
+        self.read(move |tx| lookup(tx, &pepper, keys, &filter)).await
+    }
+
+    async fn list_lookup_keys(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, LookupKey)>, StorageError> {
+        self.read(move |tx| later_keys(tx, after, limit)).await
+    }
+
+    async fn count_lookup_keys(&self) -> Result<usize, StorageError> {
+        self.read(|tx| {
+            let statement = tx.prepare_cached("select count(*) as keys from lookup_keys")?;
+            let count = find(statement, [], |row| Columns::of("lookup_keys", row).integer("keys"))?;
+            Ok(count.map_or(0, |count: i64| usize::try_from(count).unwrap_or(usize::MAX)))
+        })
+        .await
     }
 
     async fn lookup_addresses(
@@ -151,23 +172,37 @@ fn delete_keys(tx: &Connection, address: AddressHash) -> Outcome<()> {
 fn lookup(
     tx: &Connection,
     pepper: &LookupPepper,
-    keys: &[LookupKey],
-) -> Outcome<Option<Vec<(LookupKey, UserId)>>> {
-    // One view of the database for all that is read: the pepper must not change between two keys.
+    keys: Vec<LookupKey>,
+    filter: &LookupFilter,
+) -> Outcome<Option<LookedUp>> {
+    // One view of the database for all that is read: neither the pepper nor the keys may change between two.
     let tx = tx.unchecked_transaction()?;
     let Some(number) = peppers::find_current(&tx, pepper)? else { return Ok(None) };
+    let later = later_keys(&tx, filter.covers(), LATER_KEYS + 1)?;
+    let filter_is_behind = !later.is_empty();
+    let keys = sift(keys, filter, later.into_iter().map(|(_, key)| key).collect());
     let mut statement = tx.prepare_cached(
         "select user_id from lookup_keys join associations using (address_hash)
          where pepper = ?1 and lookup_key = ?2",
     )?;
-    let mut found = Vec::new();
+    let mut users = Vec::new();
     for key in keys {
         let mut rows = statement.query(params![number, key.as_bytes()])?;
         if let Some(row) = rows.next()? {
-            found.push((*key, Columns::of("associations", row).parse("user_id", parse_user_id)?));
+            users.push((key, Columns::of("associations", row).parse("user_id", parse_user_id)?));
         }
     }
-    Ok(Some(found))
+    Ok(Some(LookedUp { users, filter_is_behind }))
+}
+
+fn later_keys(tx: &Connection, after: i64, limit: usize) -> Outcome<Vec<(i64, LookupKey)>> {
+    let statement = tx.prepare_cached(
+        "select number, lookup_key from lookup_keys where ?1 < number order by number limit ?2",
+    )?;
+    list(statement, params![after, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+        let mut columns = Columns::of("lookup_keys", row);
+        Ok((columns.integer("number")?, LookupKey::from_bytes(columns.bytes("lookup_key")?)))
+    })
 }
 
 fn lookup_addresses(

@@ -1,7 +1,10 @@
 //! What a database holds that an earlier version made, or someone damaged.
 
+use std::sync::Arc;
+
 use countersign_core::{
-    Authorization, Stage, TokenOwner, UIA_SESSION_LIFETIME, UiaOperation, UiaSession, UiaTargetHash,
+    Authorization, LookupFilter, Stage, TokenOwner, UIA_SESSION_LIFETIME, UiaOperation, UiaSession,
+    UiaTargetHash,
 };
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
@@ -159,7 +162,8 @@ async fn identity_row_that_makes_no_sense_is_named() {
     damage("update associations set user_id = 'alice'").await;
     let error = storage.find_association(address).await.unwrap_err();
     assert!(matches!(error, StorageError::Corrupt { table: "associations", column: "user_id" }), "{error:?}");
-    let found = storage.lookup(&pepper("first"), vec![key(address, 1)]).await.unwrap_err();
+    let filter = Arc::new(LookupFilter::with_capacity(0));
+    let found = storage.lookup(&pepper("first"), vec![key(address, 1)], &filter).await.unwrap_err();
     assert!(matches!(found, StorageError::Corrupt { table: "associations", column: "user_id" }), "{found:?}");
     damage("update peppers set state = 'forgotten'").await;
     let error = storage.list_peppers().await.unwrap_err();

@@ -75,13 +75,13 @@ fn every_table_and_column_of_sqlite_is_moved_or_left_out_by_name() {
 }
 
 #[tokio::test]
-async fn every_table_and_column_of_postgresql_is_filled() {
+async fn every_table_and_column_of_postgresql_is_filled_unless_it_fills_itself() {
     let database = TestDatabase::create().await;
     let target = Target::open(&settings(&database)).await.unwrap();
     target.begin(&[]).await.unwrap();
     let columns =
         "select table_name || ' ' || column_name || ' ' || data_type from information_schema.columns
-        where table_schema = 'public'";
+        where table_schema = 'public' and is_identity = 'NO'";
     let mut there: BTreeMap<String, BTreeMap<String, Kind>> = BTreeMap::new();
     for column in database.run(columns).await {
         let [table, column, sql_type] = column.split(' ').collect::<Vec<_>>().try_into().unwrap();

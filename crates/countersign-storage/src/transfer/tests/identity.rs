@@ -72,7 +72,7 @@ pub(super) async fn look(storage: &dyn Storage) -> IdentityLook {
     IdentityLook {
         caller: storage.find_identity_caller(keyring().identity_token_hash("a")).await.unwrap(),
         associations: storage.list_associations(None, 10).await.unwrap(),
-        found: storage.lookup(&peppers[0].pepper, keys).await.unwrap(),
+        found: look_up_keys(storage, &peppers[0].pepper, keys).await,
         invitations: [invitation("apple").await, invitation("zebra").await],
         waiting: storage.list_waiting_invitations(invited).await.unwrap(),
         has_ephemeral_key: storage.has_ephemeral_key("key/mango+").await.unwrap(),
