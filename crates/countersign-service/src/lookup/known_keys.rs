@@ -84,3 +84,64 @@ impl KnownKeys {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::{
+        AddressHash, Association, LookupKey, LookupPepper, Medium, PepperedKey, Sealed, Timestamp, UserId,
+    };
+    use countersign_storage::{
+        ImportedAssociation,
+        sqlite::{SqliteSettings, SqliteStorage},
+    };
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1);
+
+    /// A key that looks random and is the same for one number.
+    fn key(number: usize) -> LookupKey {
+        let mut bytes = [0; 32];
+        for (word, index) in bytes.chunks_exact_mut(8).zip(4 * number as u64..) {
+            let mixed = (index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            word.copy_from_slice(&(mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9).to_be_bytes());
+        }
+        LookupKey::from_bytes(bytes)
+    }
+
+    fn association(number: usize, pepper: i64) -> ImportedAssociation {
+        let association = Association {
+            address_hash: AddressHash::from_bytes(*key(number).as_bytes()),
+            medium: Medium::Email,
+            sealed_address: Sealed::from_bytes(b"sealed".to_vec()),
+            user_id: UserId::parse("@alice:example.org").unwrap(),
+            bound_at: NOW,
+        };
+        ImportedAssociation { association, keys: vec![PepperedKey { pepper, key: key(number) }] }
+    }
+
+    #[tokio::test]
+    async fn knows_all_keys_however_many_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = SqliteStorage::open(SqliteSettings::new(folder.path().join("test.db"))).unwrap();
+        let storage: Arc<dyn Storage> = Arc::new(storage);
+        let pepper = storage.init_pepper(LookupPepper::parse("pepper").unwrap(), NOW).await.unwrap();
+        let known = KnownKeys::new(Arc::clone(&storage));
+        let mut there = 0;
+        // More than fit into one filter, and then more than that has room for.
+        for count in [0, 1, 60, LEAST, 2 * LEAST + 200] {
+            let batch = (there..count).map(|number| association(number, pepper.number));
+            storage.import_associations(batch.collect()).await.unwrap().unwrap();
+            there = count;
+            known.learn().await.unwrap();
+            let filter = known.filter();
+            assert_eq!(filter.len(), count);
+            let keys: Vec<_> = (0..count).map(key).collect();
+            assert!(keys.iter().all(|key| filter.may_contain(key)));
+            let found = storage.lookup(&pepper.pepper, keys, &filter).await.unwrap().unwrap();
+            assert_eq!((found.users.len(), found.filter_is_behind), (count, false));
+            let passing = (count..count + 1000).filter(|number| filter.may_contain(&key(*number))).count();
+            assert!(passing < 50, "{passing} of 1,000 that are not there pass");
+        }
+    }
+}

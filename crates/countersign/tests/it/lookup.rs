@@ -164,3 +164,18 @@ async fn another_pepper_finds_the_same_users_while_the_node_runs() {
     node.bind_email(&token, "second@example.org", "@alice:localhost").await;
     assert!(node.look_up_email(&token, "second@example.org").await.is_some());
 }
+
+#[tokio::test]
+async fn whoever_is_bound_is_found_by_the_next_lookup_and_whoever_is_not_by_none() {
+    let node = TestNode::start().await;
+    let token = node.identity_user("alice").await;
+    assert_eq!(node.look_up_email(&token, EMAIL).await, None);
+    let emails: Vec<_> = (0..8).map(|number| format!("user{number}@example.org")).collect();
+    for (count, email) in emails.iter().enumerate() {
+        node.bind_email(&token, email, "@alice:localhost").await;
+        for (number, email) in emails.iter().enumerate() {
+            let found = node.look_up_email(&token, email).await;
+            assert_eq!(found.as_deref(), (number <= count).then_some("@alice:localhost"), "{email}");
+        }
+    }
+}
