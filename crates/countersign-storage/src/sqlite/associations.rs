@@ -13,7 +13,7 @@ use super::{
     SqliteStorage,
     failure::Outcome,
     invitations, outbox, peppers,
-    rows::{Columns, change, change_one, find, list},
+    rows::{Columns, View, change, change_one, find, list},
     sessions,
 };
 use crate::{
@@ -176,9 +176,9 @@ fn lookup(
     filter: &LookupFilter,
 ) -> Outcome<Option<LookedUp>> {
     // One view of the database for all that is read: neither the pepper nor the keys may change between two.
-    let tx = tx.unchecked_transaction()?;
-    let Some(number) = peppers::find_current(&tx, pepper)? else { return Ok(None) };
-    let later = later_keys(&tx, filter.covers(), LATER_KEYS + 1)?;
+    let _view = View::begin(tx)?;
+    let Some(number) = peppers::find_current(tx, pepper)? else { return Ok(None) };
+    let later = later_keys(tx, filter.covers(), LATER_KEYS + 1)?;
     let filter_is_behind = !later.is_empty();
     let keys = sift(keys, filter, later.into_iter().map(|(_, key)| key).collect());
     let mut statement = tx.prepare_cached(
@@ -210,13 +210,13 @@ fn lookup_addresses(
     pepper: &LookupPepper,
     addresses: &[AddressHash],
 ) -> Outcome<Option<Vec<(AddressHash, UserId)>>> {
-    let tx = tx.unchecked_transaction()?;
-    if peppers::find_current(&tx, pepper)?.is_none() {
+    let _view = View::begin(tx)?;
+    if peppers::find_current(tx, pepper)?.is_none() {
         return Ok(None);
     }
     let mut found = Vec::new();
     for address in addresses {
-        found.extend(find_user(&tx, *address)?.map(|user_id| (*address, user_id)));
+        found.extend(find_user(tx, *address)?.map(|user_id| (*address, user_id)));
     }
     Ok(Some(found))
 }

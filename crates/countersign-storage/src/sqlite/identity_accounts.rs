@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::{
     SqliteStorage,
     failure::Outcome,
-    rows::{Columns, change, change_one, find, list},
+    rows::{Columns, View, change, change_one, find, list},
 };
 use crate::{IdentityAccountStore, IdentityCaller, StorageError, sessions::parse_user_id};
 
@@ -36,6 +36,7 @@ impl IdentityAccountStore for SqliteStorage {
         token: IdentityTokenHash,
     ) -> Result<Option<IdentityCaller>, StorageError> {
         self.read(move |tx| {
+            let _view = View::begin(tx)?;
             let statement =
                 tx.prepare_cached("select user_id from identity_accounts where token_hash = ?1")?;
             let user_id = find(statement, [token.as_bytes()], |row| {

@@ -144,6 +144,24 @@ pub(super) fn list<T>(
     Ok(found)
 }
 
+/// One view of the database for all that is read until it is dropped.
+pub(super) struct View<'c>(&'c Connection);
+
+impl<'c> View<'c> {
+    /// The view begins with the first statement that reads.
+    pub(super) fn begin(connection: &'c Connection) -> Outcome<Self> {
+        connection.prepare_cached("begin")?.execute([])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for View<'_> {
+    fn drop(&mut self) {
+        // Nothing was written. Should it fail, the next one can't begin, and says why.
+        let _ = self.0.prepare_cached("rollback").and_then(|mut statement| statement.execute([]));
+    }
+}
+
 /// Runs a statement that changes rows; answers how many.
 pub(super) fn change(tx: &Connection, sql: &'static str, parameters: impl Params) -> Outcome<usize> {
     Ok(tx.prepare_cached(sql)?.execute(parameters)?)

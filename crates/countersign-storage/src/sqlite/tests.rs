@@ -1,5 +1,6 @@
 //! The contract suite on SQLite, and what only SQLite promises.
 
+mod statements;
 mod upgrade;
 
 use std::{fs, num::NonZeroUsize, path::Path, sync::Arc};
@@ -423,39 +424,6 @@ async fn two_processes_may_share_a_file() {
     }
     tasks.join_all().await;
     assert_eq!(budgets(&one).await.len(), 100);
-}
-
-#[test]
-fn every_statement_prepares() {
-    let (storage, folder) = open();
-    drop(storage);
-    let connection = Connection::open(settings(folder.path()).path).unwrap();
-    let mut prepared = 0;
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sqlite")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_owned();
-            if path.is_dir() && name != "tests" {
-                folders.push(path);
-            } else if path.is_file() && name != "tests.rs" {
-                for sql in statements(&fs::read_to_string(&path).unwrap()) {
-                    let outcome = connection.prepare(sql);
-                    assert!(outcome.is_ok(), "{}: {sql}: {:?}", path.display(), outcome.err());
-                    prepared += 1;
-                }
-            }
-        }
-    }
-    assert!(prepared > 80, "only {prepared} statements were found");
-}
-
-/// String literals that begin like a statement, and are whole.
-fn statements(source: &str) -> impl Iterator<Item = &str> {
-    let literals = source.split('"').skip(1).step_by(2).filter(|literal| !literal.contains('{'));
-    literals.filter(|literal| {
-        ["select ", "insert ", "update ", "delete ", "with "].iter().any(|verb| literal.starts_with(verb))
-    })
 }
 
 #[test]
