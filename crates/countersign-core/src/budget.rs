@@ -45,11 +45,13 @@ pub enum BudgetKind {
     ServerKeys,
     /// Tokens that prove a user to another service.
     OpenIdTokens,
+    /// Calls of identity servers that a user names.
+    IdentityServerCalls,
 }
 
 impl BudgetKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::MessagesHourly,
         Self::MessagesDaily,
         Self::Requests,
@@ -68,6 +70,7 @@ impl BudgetKind {
         Self::Invitations,
         Self::ServerKeys,
         Self::OpenIdTokens,
+        Self::IdentityServerCalls,
     ];
 
     /// The name in the database.
@@ -91,6 +94,7 @@ impl BudgetKind {
             Self::Invitations => "invitations",
             Self::ServerKeys => "server_keys",
             Self::OpenIdTokens => "openid_tokens",
+            Self::IdentityServerCalls => "identity_server_calls",
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::ServerName;
 
 /// The host of an identity service, perhaps with a port: `id_server`
 /// ([spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidbind)). In lower case, so that two
-/// spellings of one host are one service.
+/// spellings of one host are one service, and without the port 443, which it has otherwise too.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdServer(ServerName);
 
@@ -20,7 +20,9 @@ impl IdServer {
     pub fn parse(text: &str) -> Result<Self, InvalidIdServer> {
         let text = text.to_ascii_lowercase();
         let place = text.strip_prefix("https://").unwrap_or(&text);
-        ServerName::parse(place).map(Self).map_err(|_| InvalidIdServer)
+        let named = ServerName::parse(place).map_err(|_| InvalidIdServer)?;
+        let host = place.strip_suffix(":443").and_then(|host| ServerName::parse(host).ok());
+        Ok(Self(host.unwrap_or(named)))
     }
 
     /// The name as a server's, as it is signed.
@@ -57,7 +59,9 @@ mod tests {
             ("vector.im", "vector.im"),
             ("https://vector.im", "vector.im"),
             ("HTTPS://Vector.IM:8090", "vector.im:8090"),
-            ("[2001:DB8::1]:443", "[2001:db8::1]:443"),
+            ("vector.im:443", "vector.im"),
+            ("vector.im:4430", "vector.im:4430"),
+            ("[2001:DB8::1]:443", "[2001:db8::1]"),
             ("192.0.2.1", "192.0.2.1"),
         ] {
             assert_eq!(IdServer::parse(text).unwrap().as_str(), id_server, "{text}");
@@ -74,6 +78,8 @@ mod tests {
             "user@vector.im",
             "user:password@vector.im",
             "vector.im:",
+            "vector.im:443:443",
+            ":443",
             "vector.im:0x50",
             "vector.im:65536",
             "vector.im\\@evil.example",

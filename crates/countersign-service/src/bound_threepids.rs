@@ -1,24 +1,28 @@
 //! Addresses that users of this node publish at identity servers: bind, and take back wherever they were bound.
 
+mod take_back;
 mod unbind;
 
-use std::sync::Arc;
+use std::{panic, sync::Arc, time::Duration};
 
 use countersign_core::{
-    ClientSecret, Clock, IdServer, Keyring, Language, Localpart, Medium, OpenError, Random, RecordedBind,
-    SealedColumn, ServerName, SessionId, ThirdPartyIdentifier, UserId,
+    AccountHome, ClientSecret, Clock, IdServer, Keyring, Language, Localpart, Medium, OpenError, Random,
+    RecordedBind, SealedColumn, ServerName, SessionId, ThirdPartyIdentifier, UserId,
 };
 use countersign_delivery::{
     Federation, PeerError, Secret,
     federation::{IdServerAnswer, MatrixError},
 };
-use countersign_storage::{Storage, StorageError};
+use countersign_storage::{Recorded, Storage, StorageError};
 use serde_json::{Map, Value};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-pub use self::unbind::{UnbindElsewhereError, UnbindResult};
-use crate::{Associations, BindError, BindWish, IdentityAccounts, IdentityCallerError, Signing};
+pub use self::{
+    take_back::TakeBack,
+    unbind::{UnbindElsewhereError, UnbindResult},
+};
+use crate::{Associations, BindError, BindWish, IdentityAccounts, IdentityCallerError, Limits, Signing};
 
 /// Addresses that users of this node publish. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +42,10 @@ pub struct BoundThreepidsParts {
     pub federation: Arc<Federation>,
     /// The part after the colon in user ids.
     pub server_name: ServerName,
+    /// Where the accounts are.
+    pub home: AccountHome,
+    /// How often things may happen.
+    pub limits: Limits,
     /// Signs for this server, if others can check that: beside a homeserver only with that server's key.
     pub signing: Option<Signing>,
     /// The identity service of this process, if there is one.
@@ -84,6 +92,12 @@ pub enum BindElsewhereError {
     /// Our own service refused.
     #[error(transparent)]
     Own(BindError),
+    /// The account ended meanwhile.
+    #[error("the account has ended")]
+    AccountEnded,
+    /// Too many in too short a time.
+    #[error("limited for {} ms", .0.as_millis())]
+    Limited(Duration),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -106,19 +120,53 @@ impl BoundThreepids {
         Self(Arc::new(parts))
     }
 
-    /// Has an identity server publish the address of a session there, and remembers that.
+    /// Has an identity server publish the address of a session there, and remembers that. Goes on though nobody waits for it
+    /// any more: what is published must be remembered.
     ///
     /// # Errors
-    /// When the identity server refuses or does not answer, or the database fails.
+    /// When the identity server refuses or does not answer, the account names such servers too often or has ended, or the
+    /// database fails. What was published nevertheless is taken back.
     pub async fn bind(&self, localpart: &Localpart, wish: BindElsewhere) -> Result<(), BindElsewhereError> {
-        let user_id = UserId::new(localpart, &self.0.server_name);
+        if self.own_service(&wish.id_server).is_none() {
+            self.charge(localpart).await?.map_err(BindElsewhereError::Limited)?;
+        }
+        let (this, localpart) = (self.clone(), localpart.clone());
+        let bound = tokio::spawn(async move { this.bind_and_record(localpart, wish).await }).await;
+        match bound {
+            Ok(outcome) => outcome,
+            Err(error) => panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    async fn bind_and_record(
+        &self,
+        localpart: Localpart,
+        wish: BindElsewhere,
+    ) -> Result<(), BindElsewhereError> {
+        let user_id = UserId::new(&localpart, &self.0.server_name);
         let id_server = wish.id_server.clone();
         let threepid = match self.own_service(&id_server) {
             Some(own) => bind_here(own, user_id, wish).await?,
             None => self.bind_there(&user_id, wish).await?,
         };
-        self.0.storage.record_bind(self.record(localpart, &threepid, &id_server)).await?;
-        Ok(())
+        let bind = self.record(&localpart, &threepid, &id_server);
+        let error = match self.0.storage.record_bind(bind.clone(), self.0.home).await {
+            Ok(Recorded::Kept) => return Ok(()),
+            Ok(Recorded::AccountEnded) => BindElsewhereError::AccountEnded,
+            Err(error) => BindElsewhereError::Storage(error),
+        };
+        if let Err(error) = self.take_back(&bind).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "An address that was published in vain is not taken back yet: {error}");
+        }
+        Err(error)
+    }
+
+    /// Charges an account for having identity servers called; how long to wait if that is too often.
+    async fn charge(&self, localpart: &Localpart) -> Result<Result<(), Duration>, StorageError> {
+        let BoundThreepidsParts { storage, keyring, clock, limits, .. } = &*self.0;
+        let charged = storage.charge(limits.identity_server_call(keyring, localpart), clock.now()).await?;
+        Ok(charged.map_err(|limited| limited.retry_after))
     }
 
     async fn bind_there(

@@ -50,7 +50,7 @@ pub use self::{
     },
     bound_threepids::{
         BindElsewhere, BindElsewhereError, BoundThreepids, BoundThreepidsParts, OwnIdentityService,
-        RecordedBindError, UnbindElsewhereError, UnbindResult,
+        RecordedBindError, TakeBack, UnbindElsewhereError, UnbindResult,
     },
     callers::{
         Authentication, CallerError, Callers, CheckPasswordError, Freshness, HomeserverAccounts,

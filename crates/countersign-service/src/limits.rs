@@ -45,6 +45,8 @@ pub struct Limits {
     pub server_keys: Option<Rate>,
     /// Tokens with which an account proves itself to other services.
     pub openid_tokens: Option<Rate>,
+    /// Calls of identity servers for an account.
+    pub identity_server_calls: Option<Rate>,
 }
 
 /// A lookup of more addresses counts as several.
@@ -152,6 +154,12 @@ impl Limits {
         charge(BudgetKind::OpenIdTokens, account_subject(keyring, localpart), self.openid_tokens)
             .into_iter()
             .collect()
+    }
+
+    /// What it costs an account to have identity servers called.
+    pub(crate) fn identity_server_call(&self, keyring: &Keyring, localpart: &Localpart) -> Vec<Charge> {
+        let subject = account_subject(keyring, localpart);
+        charge(BudgetKind::IdentityServerCalls, subject, self.identity_server_calls).into_iter().collect()
     }
 
     /// What a wrong token costs that another service compares, for an address from a network.

@@ -151,10 +151,10 @@ pub trait AccountStore: Send + Sync {
         now: Timestamp,
     ) -> Result<PasswordChanged, StorageError>;
 
-    /// If it is still allowed (`Authorization::check`), deletes password, devices, tokens of all kinds, addresses, recorded
-    /// binds, accepted terms and authentication sessions of an account, but for the one that allows it, which is finished. Consumes the
-    /// proof. Its name stays taken. Queues notices to the addresses that it
-    /// had. Again changes nothing.
+    /// If it is still allowed (`Authorization::check`), deletes password, devices, tokens of all kinds, addresses, accepted
+    /// terms and authentication sessions of an account, but for the one that allows it, which is finished. Consumes the
+    /// proof. Its name stays taken, and what it bound is to be taken back from now on. Queues notices to the addresses that
+    /// it had. Again changes nothing.
     async fn deactivate(
         &self,
         deactivation: Deactivation,

@@ -211,7 +211,8 @@ macro_rules! contract_tests {
                 accepted_terms_add_up);
             cases!($open, recorded_binds:
                 binds_are_remembered_until_they_are_taken_back
-                deactivated_account_has_no_recorded_binds);
+                what_an_ended_account_bound_is_to_be_taken_back
+                a_bind_and_the_end_of_its_account_at_once_leave_nothing_forgotten);
             cases!($open, signing_keys:
                 first_signing_key_stays
                 replaced_signing_key_is_retired_for_good

@@ -56,7 +56,7 @@ pub use self::{
     outage::{Outage, OutageReason},
     outbox::{FinishedMessage, LeaseRequest, OutboxCounts, OutboxStore},
     peppers::PepperStore,
-    recorded_binds::RecordedBindStore,
+    recorded_binds::{BindToTakeBack, Recorded, RecordedBindStore},
     registration_tokens::{HeldRegistrationToken, RegistrationTokenStore},
     retention::{Retention, RetentionStore, Swept},
     sessions::SessionStore,

@@ -186,7 +186,7 @@ impl Config {
             sidecar.check(self, &mut problems);
         }
         self.identity.check(self, &mut problems);
-        self.federation.check(&mut problems);
+        self.federation.check(self, &mut problems);
         if let Some(email) = &self.email {
             email.check(&mut problems);
         }

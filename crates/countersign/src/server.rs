@@ -21,7 +21,7 @@ use tower::{ServiceExt, util::Oneshot};
 use crate::{
     config::{StorageConfig, StorageUrl},
     http,
-    wiring::Node,
+    wiring::{Background, Node},
 };
 
 /// How long a client may take to send the head of a request. Also how long a connection may be idle between two.
@@ -94,12 +94,15 @@ pub async fn run(
 ) -> Result<()> {
     let workers_shutdown = CancellationToken::new();
     let mut background = JoinSet::new();
-    let (workers, janitor) = node.take_background();
+    let Background { workers, janitor, take_back } = node.take_background();
     for worker in workers {
         background.spawn(worker.run(workers_shutdown.clone()));
     }
     if let Some(janitor) = janitor {
         background.spawn(janitor.run(workers_shutdown.clone()));
+    }
+    if let Some(take_back) = take_back {
+        background.spawn(take_back.run(workers_shutdown.clone()));
     }
     let main = serve(listeners.main, http::router(node.state.clone()), &shutdown, limits);
     let operator = serve(listeners.operator, http::operator_router(node.state.clone()), &shutdown, limits);

@@ -21,7 +21,8 @@ use countersign_delivery::{Dns, EmailTransport, SmsGateway, templates::Templates
 use countersign_service::{
     AccountThreepids, Accounts, Confirmations, Health, Inbox, InviteLink, Janitor, MessageWriter, Notices,
     OpenIdProofs, OpenIds, OutboxWakeup, OutboxWorker, RegistrationTokens, SidInNextLink, SystemClock,
-    SystemRandom, Uia, UiaParts, Verifier, VerifierSettings, WorkerParts, WriterSettings, open_keyring,
+    SystemRandom, TakeBack, Uia, UiaParts, Verifier, VerifierSettings, WorkerParts, WriterSettings,
+    open_keyring,
 };
 use countersign_storage::postgres::LeaseClock;
 use tokio_util::sync::CancellationToken;
@@ -90,9 +91,19 @@ pub struct Node {
     pub accounts: Accounts,
     /// Wakes the workers.
     pub wakeup: OutboxWakeup,
-    workers: Vec<OutboxWorker>,
-    janitor: Option<Janitor>,
+    background: Background,
     database: Database,
+}
+
+/// What a node does beside answering.
+#[derive(Default)]
+pub(crate) struct Background {
+    /// Send messages.
+    pub(crate) workers: Vec<OutboxWorker>,
+    /// Forgets what is over.
+    pub(crate) janitor: Option<Janitor>,
+    /// Takes back what ended accounts published.
+    pub(crate) take_back: Option<TakeBack>,
 }
 
 impl Node {
@@ -213,7 +224,7 @@ impl Node {
             lookup: people.lookup,
             associations: people.associations,
             invitations: people.invitations,
-            bound_threepids: people.bound_threepids,
+            bound_threepids: people.bound_threepids.clone(),
             openids,
             uia: Uia::new(
                 UiaParts {
@@ -290,12 +301,14 @@ impl Node {
         }
         let janitor =
             Janitor::new(storage.clone(), clock.clone(), retention(config), config.retention.interval);
-        Ok(Self { state, accounts, wakeup, workers, janitor: Some(janitor), database })
+        let take_back = TakeBack::new(people.bound_threepids, config.retention.interval);
+        let background = Background { workers, janitor: Some(janitor), take_back: Some(take_back) };
+        Ok(Self { state, accounts, wakeup, background, database })
     }
 
-    /// Takes the workers and the janitor out, to be run.
-    pub(crate) fn take_background(&mut self) -> (Vec<OutboxWorker>, Option<Janitor>) {
-        (std::mem::take(&mut self.workers), self.janitor.take())
+    /// Takes what goes on in the background out, to be run.
+    pub(crate) fn take_background(&mut self) -> Background {
+        std::mem::take(&mut self.background)
     }
 
     /// Finishes what waits in the storage and closes it.

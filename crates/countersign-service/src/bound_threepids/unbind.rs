@@ -1,10 +1,8 @@
 //! Taking published addresses back, wherever they were published.
 
-use std::collections::BTreeSet;
+use std::time::Duration;
 
-use countersign_core::{
-    IdServer, Keyring, Localpart, RecordedBind, SealedColumn, ThirdPartyIdentifier, UserId,
-};
+use countersign_core::{IdServer, Localpart, RecordedBind, SealedColumn, ThirdPartyIdentifier, UserId};
 use countersign_delivery::{
     PeerError,
     federation::{IdServerAnswer, MatrixError},
@@ -13,7 +11,7 @@ use countersign_storage::StorageError;
 use thiserror::Error;
 use tokio::task::JoinSet;
 
-use super::{BoundThreepids, BoundThreepidsParts, RecordedBindError};
+use super::{BoundThreepids, RecordedBindError};
 use crate::UnbindWish;
 
 /// What taking addresses back came to.
@@ -37,6 +35,9 @@ pub enum UnbindElsewhereError {
     /// What is remembered can't be read.
     #[error(transparent)]
     Recorded(#[from] RecordedBindError),
+    /// Too many in too short a time.
+    #[error("limited for {} ms", .0.as_millis())]
+    Limited(Duration),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -47,6 +48,8 @@ pub enum UnbindElsewhereError {
 struct Target {
     threepid: ThirdPartyIdentifier,
     id_server: IdServer,
+    /// What is remembered of that.
+    recorded: Option<RecordedBind>,
 }
 
 impl BoundThreepids {
@@ -61,14 +64,15 @@ impl BoundThreepids {
         threepid: &ThirdPartyIdentifier,
         id_server: Option<IdServer>,
     ) -> Result<UnbindResult, UnbindElsewhereError> {
+        let address = self.0.keyring.address_hash(threepid);
+        let recorded = self.0.storage.list_recorded_binds(localpart, Some(address)).await?;
         let targets = match id_server {
-            Some(id_server) => vec![Target { threepid: threepid.clone(), id_server }],
-            None => {
-                let address = self.0.keyring.address_hash(threepid);
-                let recorded = self.0.storage.list_recorded_binds(localpart, Some(address)).await?;
-                recorded.iter().map(|bind| read(&self.0.keyring, bind)).collect::<Result<_, _>>()?
-            }
+            Some(id_server) => vec![target_of(threepid.clone(), id_server, recorded)],
+            None => recorded.into_iter().map(|bind| self.read(bind)).collect::<Result<_, _>>()?,
         };
+        if targets.iter().any(|target| self.own_service(&target.id_server).is_none()) {
+            self.charge(localpart).await?.map_err(UnbindElsewhereError::Limited)?;
+        }
         let mut outcome = if targets.is_empty() { UnbindResult::NoSupport } else { UnbindResult::Success };
         let mut failure = None;
         for unbound in self.unbind_all_of(localpart, targets).await {
@@ -81,21 +85,33 @@ impl BoundThreepids {
         failure.map_or(Ok(outcome), Err)
     }
 
-    /// Takes everything back that a user published, and `addresses`, which may be published at `id_server`. Failures are
-    /// logged: the account ends anyway. Nothing to take back is a success.
+    /// Takes everything back that the user of an ended account published, and `addresses` that the account had, which may be
+    /// published at `id_server`. What fails is logged, and what is remembered is tried again later ([`TakeBack`]).
     ///
     /// # Errors
     /// When the database fails before anything was taken back.
-    pub async fn unbind_everything(
+    pub async fn take_everything_back(
         &self,
         localpart: &Localpart,
         addresses: Vec<ThirdPartyIdentifier>,
         id_server: Option<IdServer>,
     ) -> Result<UnbindResult, StorageError> {
-        let mut targets = Vec::new();
+        let recorded = self.0.storage.list_recorded_binds(localpart, None).await?;
         let mut outcome = UnbindResult::Success;
-        for bind in self.0.storage.list_recorded_binds(localpart, None).await? {
-            match read(&self.0.keyring, &bind) {
+        let mut targets = Vec::new();
+        for threepid in addresses {
+            let address = self.0.keyring.address_hash(&threepid);
+            let mut servers = recorded.iter().filter(|bind| bind.address_hash == address);
+            match &id_server {
+                Some(named) if servers.all(|bind| bind.id_server != named.as_str()) => {
+                    targets.push(Target { threepid, id_server: named.clone(), recorded: None });
+                }
+                None if servers.next().is_none() => outcome = UnbindResult::NoSupport,
+                Some(_) | None => {}
+            }
+        }
+        for bind in recorded {
+            match self.read(bind) {
                 Ok(target) => targets.push(target),
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
@@ -104,28 +120,24 @@ impl BoundThreepids {
                 }
             }
         }
-        let known: BTreeSet<(String, IdServer)> = targets
-            .iter()
-            .map(|target| (target.threepid.address().to_owned(), target.id_server.clone()))
-            .collect();
-        let more = addresses.into_iter().filter_map(|threepid| {
-            let id_server = id_server.clone()?;
-            let is_new = !known.contains(&(threepid.address().to_owned(), id_server.clone()));
-            is_new.then_some(Target { threepid, id_server })
-        });
-        targets.extend(more);
         for unbound in self.unbind_all_of(localpart, targets).await {
             match unbound {
                 Ok(UnbindResult::Success) => {}
                 Ok(UnbindResult::NoSupport) => outcome = UnbindResult::NoSupport,
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "An address of an account that ends stays published: {error}");
+                    tracing::warn!(error, "An address of an ended account is not taken back yet: {error}");
                     outcome = UnbindResult::NoSupport;
                 }
             }
         }
         Ok(outcome)
+    }
+
+    /// Takes one back of which this node remembers.
+    pub(super) async fn take_back(&self, bind: &RecordedBind) -> Result<UnbindResult, UnbindElsewhereError> {
+        let target = self.read(bind.clone())?;
+        self.unbind_one(&bind.localpart, target).await
     }
 
     /// Asks all at once, since each may take its time.
@@ -148,13 +160,13 @@ impl BoundThreepids {
         localpart: &Localpart,
         target: Target,
     ) -> Result<UnbindResult, UnbindElsewhereError> {
-        let BoundThreepidsParts { storage, keyring, server_name, .. } = &*self.0;
-        let address = keyring.address_hash(&target.threepid);
-        let id_server = target.id_server.clone();
-        let Some(outcome) = self.ask(UserId::new(localpart, server_name), target).await? else {
+        let recorded = target.recorded.clone();
+        let Some(outcome) = self.ask(UserId::new(localpart, &self.0.server_name), target).await? else {
             return Ok(UnbindResult::NoSupport);
         };
-        storage.delete_recorded_bind(localpart, address, id_server.as_str()).await?;
+        if let Some(bind) = recorded {
+            self.0.storage.delete_recorded_bind(&bind).await?;
+        }
         Ok(outcome)
     }
 
@@ -164,7 +176,7 @@ impl BoundThreepids {
         user_id: UserId,
         target: Target,
     ) -> Result<Option<UnbindResult>, UnbindElsewhereError> {
-        let Target { threepid, id_server } = target;
+        let Target { threepid, id_server, .. } = target;
         if let Some(own) = self.own_service(&id_server) {
             own.associations.unbind(&UnbindWish { user_id, threepid }).await?;
             return Ok(Some(UnbindResult::Success));
@@ -179,15 +191,20 @@ impl BoundThreepids {
             IdServerAnswer::Refused(error) => Err(UnbindElsewhereError::Refused(error)),
         }
     }
+
+    fn read(&self, bind: RecordedBind) -> Result<Target, RecordedBindError> {
+        let (row, sealed) = (bind.address_hash.as_bytes(), &bind.sealed_address);
+        let opened = self.0.keyring.sealer().open(SealedColumn::RecordedBindAddress, row, sealed);
+        let address = opened.map_err(RecordedBindError::Sealed)?;
+        let address = str::from_utf8(&address).ok();
+        let threepid = address.and_then(|address| ThirdPartyIdentifier::from_canonical(bind.medium, address));
+        let id_server = IdServer::parse(&bind.id_server).ok();
+        let (threepid, id_server) = threepid.zip(id_server).ok_or(RecordedBindError::Corrupt(bind.medium))?;
+        Ok(Target { threepid, id_server, recorded: Some(bind) })
+    }
 }
 
-fn read(keyring: &Keyring, bind: &RecordedBind) -> Result<Target, RecordedBindError> {
-    let (row, sealed) = (bind.address_hash.as_bytes(), &bind.sealed_address);
-    let opened = keyring.sealer().open(SealedColumn::RecordedBindAddress, row, sealed);
-    let address = opened.map_err(RecordedBindError::Sealed)?;
-    let address = str::from_utf8(&address).ok();
-    let threepid = address.and_then(|address| ThirdPartyIdentifier::from_canonical(bind.medium, address));
-    let id_server = IdServer::parse(&bind.id_server).ok();
-    let target = threepid.zip(id_server).map(|(threepid, id_server)| Target { threepid, id_server });
-    target.ok_or(RecordedBindError::Corrupt(bind.medium))
+fn target_of(threepid: ThirdPartyIdentifier, id_server: IdServer, recorded: Vec<RecordedBind>) -> Target {
+    let recorded = recorded.into_iter().find(|bind| bind.id_server == id_server.as_str());
+    Target { threepid, id_server, recorded }
 }

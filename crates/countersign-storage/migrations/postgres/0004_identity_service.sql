@@ -76,7 +76,8 @@ create table signing_keys (
     came_at bigint not null default (extract(epoch from clock_timestamp()) * 1000000)::bigint
 );
 
--- Where users of this node bound their addresses.
+-- Where users of this node bound their addresses. Those of an account that ended are to be taken back from a time on, and
+-- count the tries.
 create table recorded_binds (
     localpart text not null,
     address_hash bytea not null,
@@ -84,6 +85,9 @@ create table recorded_binds (
     medium text not null,
     sealed_address bytea not null,
     bound_at bigint not null,
+    take_back_at bigint,
+    tries bigint not null default 0,
     came_at bigint not null default (extract(epoch from clock_timestamp()) * 1000000)::bigint,
     primary key (localpart, address_hash, id_server)
 );
+create index recorded_binds_to_take_back on recorded_binds (take_back_at) where take_back_at is not null;

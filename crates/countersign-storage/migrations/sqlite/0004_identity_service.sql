@@ -74,7 +74,8 @@ create table signing_keys (
     retired_at integer
 ) strict;
 
--- Where users of this node bound their addresses. Row ids keep the order in which they came.
+-- Where users of this node bound their addresses. Those of an account that ended are to be taken back from a time on, and
+-- count the tries. Row ids keep the order in which they came.
 create table recorded_binds (
     localpart text not null,
     address_hash blob not null,
@@ -82,5 +83,8 @@ create table recorded_binds (
     medium text not null,
     sealed_address blob not null,
     bound_at integer not null,
+    take_back_at integer,
+    tries integer not null default 0,
     unique (localpart, address_hash, id_server)
 ) strict;
+create index recorded_binds_to_take_back on recorded_binds (take_back_at) where take_back_at is not null;

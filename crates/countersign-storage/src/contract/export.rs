@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, slice, sync::Arc};
 
-use countersign_core::{Medium, RecordedBind, Sealed, TermsVersion};
+use countersign_core::{AccountHome, Medium, RecordedBind, Sealed, TermsVersion};
 
 use super::{data::*, identity_data::*};
 use crate::{Registered, Storage, StorageError};
@@ -46,7 +46,7 @@ async fn fill(storage: &dyn Storage) {
                 id_server: id_server.to_owned(),
                 bound_at: NOW,
             };
-            storage.record_bind(bind).await.unwrap();
+            storage.record_bind(bind, AccountHome::Here).await.unwrap();
         }
     }
     // Their mails would be in the way of others.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use countersign_core::{Authorization, Medium, RecordedBind, Sealed, Timestamp};
+use countersign_core::{AccountHome, Authorization, Medium, RecordedBind, Sealed, Timestamp};
 
 use super::{data::*, identity_data::address_hash};
-use crate::{Deactivated, Deactivation, Storage};
+use crate::{BindToTakeBack, Deactivated, Deactivation, Recorded, Storage};
 
 fn recorded(name: &str, address: &str, id_server: &str, bound_at: Timestamp) -> RecordedBind {
     RecordedBind {
@@ -24,7 +24,7 @@ pub(crate) async fn binds_are_remembered_until_they_are_taken_back(storage: Arc<
     let third = recorded("alice", "b@example.org", "vector.im", NOW);
     let bobs = recorded("bob", "a@example.org", "vector.im", NOW);
     for bind in [&first, &second, &third, &bobs] {
-        storage.record_bind(bind.clone()).await.unwrap();
+        storage.record_bind(bind.clone(), AccountHome::Elsewhere).await.unwrap();
     }
     let list = async |name, address: Option<&str>| {
         storage.list_recorded_binds(&localpart(name), address.map(address_hash)).await.unwrap()
@@ -38,35 +38,75 @@ pub(crate) async fn binds_are_remembered_until_they_are_taken_back(storage: Arc<
         sealed_address: Sealed::from_bytes(b"other".to_vec()),
         ..first.clone()
     };
-    storage.record_bind(again).await.unwrap();
-    let later = RecordedBind { bound_at: NOW.after(HOUR), ..first };
-    assert_eq!(list("alice", Some("a@example.org")).await, [second.clone(), later]);
+    storage.record_bind(again.clone(), AccountHome::Elsewhere).await.unwrap();
+    let later = RecordedBind { bound_at: NOW.after(HOUR), ..first.clone() };
+    assert_eq!(list("alice", Some("a@example.org")).await, [second.clone(), later.clone()]);
 
-    let forget = async |id_server| {
-        storage
-            .delete_recorded_bind(&localpart("alice"), address_hash("a@example.org"), id_server)
-            .await
-            .unwrap();
-    };
-    forget("vector.im").await;
-    forget("vector.im").await;
-    forget("elsewhere.example.org").await;
+    // Who knows only of the earlier bind does not forget the later one.
+    storage.delete_recorded_bind(&first).await.unwrap();
+    assert_eq!(list("alice", Some("a@example.org")).await, [second.clone(), later.clone()]);
+    for bind in [&later, &later, &recorded("alice", "a@example.org", "elsewhere.example.org", NOW)] {
+        storage.delete_recorded_bind(bind).await.unwrap();
+    }
     assert_eq!(list("alice", None).await, [third, second]);
     assert_eq!(list("bob", None).await, [bobs]);
+    assert!(storage.list_binds_to_take_back(NOW.after(DAY), 10).await.unwrap().is_empty());
 }
 
-pub(crate) async fn deactivated_account_has_no_recorded_binds(storage: Arc<dyn Storage>) {
-    for name in ["alice", "bob"] {
-        storage.register(registration(name, None), NOW).await.unwrap();
-        storage.record_bind(recorded(name, "a@example.org", "vector.im", NOW)).await.unwrap();
-    }
+async fn end(storage: &dyn Storage, name: &str, now: Timestamp) {
     let end = Deactivation {
-        localpart: localpart("alice"),
+        localpart: localpart(name),
         authorization: Authorization::default(),
         notices: Vec::new(),
     };
-    let done = storage.deactivate(end, NOW).await.unwrap();
+    let done = storage.deactivate(end, now).await.unwrap();
     assert_eq!(done, Deactivated::Done { notified: Vec::new() });
-    assert!(storage.list_recorded_binds(&localpart("alice"), None).await.unwrap().is_empty());
-    assert_eq!(storage.list_recorded_binds(&localpart("bob"), None).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn what_an_ended_account_bound_is_to_be_taken_back(storage: Arc<dyn Storage>) {
+    let (home, later) = (AccountHome::Here, NOW.after(HOUR));
+    for name in ["alice", "bob"] {
+        storage.register(registration(name, None), NOW).await.unwrap();
+        let bind = recorded(name, "a@example.org", "vector.im", NOW);
+        assert_eq!(storage.record_bind(bind, home).await.unwrap(), Recorded::Kept);
+    }
+    end(&*storage, "alice", NOW.after(SECOND)).await;
+    let before = recorded("alice", "a@example.org", "vector.im", NOW);
+    let after = recorded("alice", "b@example.org", "vector.im", NOW.after(2 * SECOND));
+    let unknown = recorded("carol", "c@example.org", "vector.im", NOW.after(3 * SECOND));
+    for bind in [&after, &unknown] {
+        let outcome = storage.record_bind(bind.clone(), home).await.unwrap();
+        assert_eq!(outcome, Recorded::AccountEnded);
+    }
+    let due = async |now, limit| storage.list_binds_to_take_back(now, limit).await.unwrap();
+    let owed = |bind: &RecordedBind, tries| BindToTakeBack { bind: bind.clone(), tries };
+    assert!(due(NOW, 10).await.is_empty(), "not before the account ended");
+    assert_eq!(due(later, 10).await, [owed(&before, 0), owed(&after, 0), owed(&unknown, 0)]);
+    assert_eq!(due(later, 1).await, [owed(&before, 0)]);
+
+    storage.postpone_taking_back(&before, later.after(SECOND)).await.unwrap();
+    storage.postpone_taking_back(&before, later.after(SECOND)).await.unwrap();
+    storage.delete_recorded_bind(&after).await.unwrap();
+    assert_eq!(due(later, 10).await, [owed(&unknown, 0)]);
+    assert_eq!(due(later.after(SECOND), 10).await, [owed(&unknown, 0), owed(&before, 2)]);
+    // Nothing of an account that is there.
+    let bobs = recorded("bob", "a@example.org", "vector.im", NOW);
+    storage.postpone_taking_back(&bobs, NOW).await.unwrap();
+    assert_eq!(due(later, 10).await, [owed(&unknown, 0)]);
+    assert_eq!(storage.list_recorded_binds(&localpart("bob"), None).await.unwrap(), [bobs]);
+}
+
+pub(crate) async fn a_bind_and_the_end_of_its_account_at_once_leave_nothing_forgotten(
+    storage: Arc<dyn Storage>,
+) {
+    for round in 0..12 {
+        let name = format!("user{round}");
+        storage.register(registration(&name, None), NOW).await.unwrap();
+        let bind = recorded(&name, "a@example.org", "vector.im", NOW);
+        let (recorded, ()) =
+            tokio::join!(storage.record_bind(bind.clone(), AccountHome::Here), end(&*storage, &name, NOW));
+        recorded.unwrap();
+        let due = storage.list_binds_to_take_back(NOW, 100).await.unwrap();
+        assert!(due.contains(&BindToTakeBack { bind, tries: 0 }));
+    }
 }

@@ -12,6 +12,7 @@ use super::{
     failure::Outcome,
     invitations,
     parameter::Query,
+    recorded_binds,
     rows::{Columns, list},
 };
 use crate::{
@@ -174,7 +175,7 @@ impl ExportStore for PostgresStorage {
         .with(after.as_ref().map_or(&[][..], |(_, hash, _)| hash.as_bytes()))
         .with(after.as_ref().map_or("", |(_, _, id_server)| id_server.as_str()))
         .with(limit_of(limit));
-        self.list(select, read_recorded_bind).await
+        self.list(select, recorded_binds::read).await
     }
 }
 
@@ -197,18 +198,6 @@ fn read_threepid(row: &Row) -> Outcome<AccountThreepid> {
         sealed_address: Sealed::from_bytes(columns.blob("sealed_address")?),
         validated_at: columns.timestamp("validated_at")?,
         added_at: columns.timestamp("added_at")?,
-    })
-}
-
-fn read_recorded_bind(row: &Row) -> Outcome<RecordedBind> {
-    let mut columns = Columns::of("recorded_binds", row);
-    Ok(RecordedBind {
-        localpart: columns.parse("localpart", parse_localpart)?,
-        medium: columns.parse("medium", Medium::parse)?,
-        address_hash: AddressHash::from_bytes(columns.bytes("address_hash")?),
-        sealed_address: Sealed::from_bytes(columns.blob("sealed_address")?),
-        id_server: columns.parse("id_server", |text| Some(text.to_owned()))?,
-        bound_at: columns.timestamp("bound_at")?,
     })
 }
 

@@ -10,7 +10,7 @@ use rusqlite::{Row, params};
 use super::{
     SqliteStorage,
     failure::Outcome,
-    invitations,
+    invitations, recorded_binds,
     rows::{Columns, list},
 };
 use crate::{
@@ -172,7 +172,7 @@ impl ExportStore for SqliteStorage {
                 }
                 None => ("", &[][..], ""),
             };
-            list(statement, params![localpart, hash, id_server, limit_of(limit)], read_recorded_bind)
+            list(statement, params![localpart, hash, id_server, limit_of(limit)], recorded_binds::read)
         })
         .await
     }
@@ -207,18 +207,6 @@ fn read_threepid(row: &Row<'_>) -> Outcome<AccountThreepid> {
         sealed_address: Sealed::from_bytes(columns.blob("sealed_address")?),
         validated_at: columns.timestamp("validated_at")?,
         added_at: columns.timestamp("added_at")?,
-    })
-}
-
-fn read_recorded_bind(row: &Row<'_>) -> Outcome<RecordedBind> {
-    let mut columns = Columns::of("recorded_binds", row);
-    Ok(RecordedBind {
-        localpart: columns.parse("localpart", parse_localpart)?,
-        medium: columns.parse("medium", Medium::parse)?,
-        address_hash: AddressHash::from_bytes(columns.bytes("address_hash")?),
-        sealed_address: Sealed::from_bytes(columns.blob("sealed_address")?),
-        id_server: columns.parse("id_server", |text| Some(text.to_owned()))?,
-        bound_at: columns.timestamp("bound_at")?,
     })
 }
 

@@ -344,6 +344,8 @@ pub(crate) const TABLES: &[Table] = &[
             text("medium"),
             blob("sealed_address"),
             integer("bound_at"),
+            integer("take_back_at"),
+            integer("tries"),
             CAME_AT,
         ],
         left_out: &[],

@@ -6,8 +6,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::duration;
 use super::error::Problems;
+use super::{Config, duration};
 
 /// How other servers are reached. Users name them, so only addresses on the internet are dialed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -37,7 +37,7 @@ impl Default for FederationConfig {
 }
 
 impl FederationConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+    pub(super) fn check(&self, config: &Config, problems: &mut Problems) {
         if let Some(network) = self.allow_networks.iter().find(|network| network.prefix_len() == 0) {
             let message = format!("`{network}` is everything, the node's own machine included");
             problems.add("federation.allow_networks", message);
@@ -47,6 +47,9 @@ impl FederationConfig {
         }
         if self.timeout.is_zero() {
             problems.add("federation.timeout", "must not be 0");
+        }
+        if config.server.request_timeout < self.timeout {
+            problems.add("federation.timeout", "must not be longer than server.request_timeout");
         }
         if self.max_answer_bytes < 4_096 {
             problems.add("federation.max_answer_bytes", "must be at least 4096");

@@ -53,6 +53,8 @@ pub struct LimitsConfig {
     pub server_keys_per_network_per_minute: NonZeroU32,
     /// Tokens with which one account proves itself to other services (OpenID) in an hour, from all its devices.
     pub openid_tokens_per_account_per_hour: NonZeroU32,
+    /// Calls of identity servers that one account causes in an hour, by publishing addresses and taking them back.
+    pub identity_server_calls_per_account_per_hour: NonZeroU32,
     /// Requests of any kind from one network in a second, counted by each process for itself, in memory.
     pub shield_requests_per_second: NonZeroU32,
     /// How many of those may come at once.
@@ -83,6 +85,7 @@ impl Default for LimitsConfig {
             invitations_per_user_per_day: count(100),
             server_keys_per_network_per_minute: count(20),
             openid_tokens_per_account_per_hour: count(60),
+            identity_server_calls_per_account_per_hour: count(60),
             shield_requests_per_second: count(50),
             shield_burst: count(200),
         }

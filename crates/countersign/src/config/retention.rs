@@ -17,7 +17,7 @@ pub struct RetentionConfig {
     /// How long the record of a message stays after it was delivered, dropped or given up.
     #[serde(with = "duration")]
     pub finished_messages: Duration,
-    /// How often the janitor goes round.
+    /// How often the janitor goes round, and what ended accounts published is taken back where that failed.
     #[serde(with = "duration")]
     pub interval: Duration,
 }

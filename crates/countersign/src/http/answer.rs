@@ -35,13 +35,18 @@ impl ErrorAnswer {
         Self { status, body: Body::Error(Box::new(ErrorBody::new(errcode, error))), retry_after: None }
     }
 
-    /// 429, with the wait as a header in whole seconds and in the body in milliseconds.
+    /// 429, with the wait.
     pub(super) fn limited(retry_after: Duration) -> Self {
-        let mut body =
-            ErrorBody::new(ErrorCode::LimitExceeded, "Too many requests: wait a while and try again");
-        body.retry_after_ms = Some(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX));
-        let body = Body::Error(Box::new(body));
-        Self { status: StatusCode::TOO_MANY_REQUESTS, body, retry_after: Some(retry_after) }
+        let error = "Too many requests: wait a while and try again";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::LimitExceeded, error).after(retry_after)
+    }
+
+    /// With a wait: a header in whole seconds, and in the body in milliseconds.
+    pub(super) fn after(mut self, wait: Duration) -> Self {
+        if let Body::Error(body) = &mut self.body {
+            body.retry_after_ms = Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        }
+        Self { retry_after: Some(wait), ..self }
     }
 
     /// 401 with the flows of user-interactive authentication.

@@ -143,6 +143,8 @@ fn bound_threepids(
         random: parts.random,
         federation: parts.federation,
         server_name: config.server.name.clone(),
+        home: parts.home,
+        limits: limits(&config.limits),
         signing: believed.then(|| signing.clone()),
         own_service,
     })

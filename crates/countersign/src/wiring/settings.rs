@@ -88,6 +88,7 @@ pub(super) fn limits(config: &LimitsConfig) -> Limits {
         invitations: rate(config.invitations_per_user_per_day, DAY),
         server_keys: rate(config.server_keys_per_network_per_minute, MINUTE),
         openid_tokens: rate(config.openid_tokens_per_account_per_hour, HOUR),
+        identity_server_calls: rate(config.identity_server_calls_per_account_per_hour, HOUR),
     }
 }
 

@@ -208,7 +208,7 @@ async fn an_account_is_ended_by_a_proof_of_its_address() {
     let proof = node.prove_email_to_reset("alice@example.org").await;
     let body = json!({"auth": creds_auth(&json!(null), EMAIL, &proof)});
     let ended = post(&node, &alice, DEACTIVATE, &body).send().await;
-    assert_eq!(ended.ok(), json!({"id_server_unbind_result": "success"}));
+    assert_eq!(ended.ok(), json!({"id_server_unbind_result": "no-support"}));
     assert_eq!(node.look_up_count("select count(*) from accounts where deactivated_at is not null"), 1);
     node.until_outbox_is_empty().await;
 }

@@ -1,9 +1,12 @@
 //! `/account/3pid/bind` and `/unbind`: users of the node publish addresses at identity servers, and take them back.
 
+use std::{num::NonZeroU32, time::Duration};
+
 use countersign_api::client::threepid::{BIND, DELETE, UNBIND};
 use serde_json::{Value, json};
 
 use crate::{
+    process::until,
     steps::password_auth,
     support::{OtherHomeserver, PASSWORD, TestNode, TestUser},
     wire::Call,
@@ -69,6 +72,7 @@ async fn what_the_identity_server_says_is_passed_on_but_not_that_a_token_is_unkn
         (400, "ORG_EXAMPLE_ODD", "ORG_EXAMPLE_ODD"),
         (401, "M_UNAUTHORIZED", "M_UNAUTHORIZED"),
         (401, "M_UNKNOWN_TOKEN", "M_UNAUTHORIZED"),
+        (403, "M_MISSING_TOKEN", "M_UNAUTHORIZED"),
     ] {
         other.answer(status, json!({"errcode": errcode, "error": "Its own words"}));
         let answer = bind(&node, &alice, &other.name, "x", "secret").send().await;
@@ -137,15 +141,119 @@ async fn deleting_an_address_takes_it_back_first() {
 }
 
 #[tokio::test]
-async fn an_account_that_ends_takes_everything_back() {
-    for (status, expected) in [(200, "success"), (500, "no-support")] {
-        let (other, node, alice) = start_bound().await;
-        other.answer(status, json!({}));
-        let body = json!({ "auth": password_auth(&alice, PASSWORD) });
-        let ended = node.post("/account/deactivate", &body).token(&alice.access_token).send().await;
-        assert_eq!(ended.ok(), result(expected));
-        assert_eq!(other.bodies("POST /_matrix/identity/v2/3pid/unbind HTTP/1.1").len(), 1);
-        assert_eq!((node.count("recorded_binds"), node.count("account_threepids")), (0, 0));
-        node.until_outbox_is_empty().await;
+async fn a_wait_that_an_identity_server_asks_for_is_passed_on() {
+    let other = OtherHomeserver::start(200, &json!({})).await;
+    let node = TestNode::start_with(|config| other.be_trusted_by(config)).await;
+    let alice = node.register("alice").await;
+    for (wait, header) in [(json!(2500), Some("3")), (json!("soon"), None), (json!(-1), None)] {
+        let body = json!({"errcode": "M_LIMIT_EXCEEDED", "error": "no", "retry_after_ms": wait.clone()});
+        other.answer(429, body);
+        let answer = bind(&node, &alice, &other.name, "x", "secret").send().await;
+        answer.expect_error(429, "M_LIMIT_EXCEEDED");
+        assert_eq!(answer.header("retry-after"), header);
+        assert_eq!(answer.json().get("retry_after_ms"), header.map(|_| &wait));
     }
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_calls_of_identity_servers_in_an_hour() {
+    let other = OtherHomeserver::start(200, &json!({"medium": "email", "address": EMAIL})).await;
+    let node = TestNode::start_with(|config| {
+        other.be_trusted_by(config);
+        config.limits.identity_server_calls_per_account_per_hour = NonZeroU32::new(2).expect("not 0");
+    })
+    .await;
+    let (alice, bob) = (node.register("alice").await, node.register("bob").await);
+    bind(&node, &alice, &other.name, "x", "secret").send().await.ok();
+    other.answer(200, json!({}));
+    unbind(&node, UNBIND, &alice, None).send().await.ok();
+    for limited in [
+        bind(&node, &alice, &other.name, "x", "secret"),
+        unbind(&node, UNBIND, &alice, Some(&other.name)),
+        unbind(&node, DELETE, &alice, Some(&other.name)),
+    ] {
+        let answer = limited.send().await;
+        answer.expect_error(429, "M_LIMIT_EXCEEDED");
+        assert!(answer.header("retry-after").is_some());
+    }
+    assert_eq!(other.requests().len(), 2);
+    // Neither others' calls nor the node's own service count.
+    unbind(&node, UNBIND, &bob, Some(&other.name)).send().await.ok();
+    unbind(&node, UNBIND, &alice, Some("localhost")).send().await.ok();
+}
+
+#[tokio::test]
+async fn a_bind_is_remembered_though_its_client_hung_up() {
+    let other = OtherHomeserver::start(200, &json!({"medium": "email", "address": EMAIL})).await;
+    let node = TestNode::start_with(|config| other.be_trusted_by(config)).await;
+    let alice = node.register("alice").await;
+    other.hold(true);
+    let call = tokio::spawn(bind(&node, &alice, &other.name, "theirs", "secret").send());
+    until("it is asked", async || !other.requests().is_empty()).await;
+    call.abort();
+    assert!(call.await.is_err_and(|error| error.is_cancelled()));
+    other.hold(false);
+    until("it is remembered", async || node.count("recorded_binds") == 1).await;
+}
+
+#[tokio::test]
+async fn an_account_that_ends_while_it_publishes_publishes_nothing() {
+    let other = OtherHomeserver::start(200, &json!({"medium": "email", "address": EMAIL})).await;
+    let node = TestNode::start_with(|config| other.be_trusted_by(config)).await;
+    let alice = node.register("alice").await;
+    other.hold(true);
+    let call = tokio::spawn(bind(&node, &alice, &other.name, "theirs", "secret").send());
+    until("it is asked", async || !other.requests().is_empty()).await;
+    let body = json!({ "auth": password_auth(&alice, PASSWORD) });
+    node.post("/account/deactivate", &body).token(&alice.access_token).send().await.ok();
+    other.hold(false);
+    call.await.expect("it ends").expect_error(401, "M_UNKNOWN_TOKEN");
+    let wish = json!({"mxid": "@alice:localhost", "threepid": {"medium": "email", "address": EMAIL}});
+    assert_eq!(other.bodies("POST /_matrix/identity/v2/3pid/unbind HTTP/1.1"), [wish]);
+    assert_eq!(node.count("recorded_binds"), 0);
+}
+
+#[tokio::test]
+async fn an_account_that_does_not_end_takes_nothing_back() {
+    let (other, node, alice) = start_bound().await;
+    let body = json!({ "auth": password_auth(&alice, "wrong") });
+    let refused = node.post("/account/deactivate", &body).token(&alice.access_token).send().await;
+    assert_eq!(refused.status, 401);
+    assert!(other.bodies("POST /_matrix/identity/v2/3pid/unbind HTTP/1.1").is_empty());
+    assert_eq!(node.count("recorded_binds"), 1);
+}
+
+#[tokio::test]
+async fn an_account_that_ends_takes_everything_back() {
+    let (other, node, alice) = start_bound().await;
+    let body = json!({ "auth": password_auth(&alice, PASSWORD) });
+    let ended = node.post("/account/deactivate", &body).token(&alice.access_token).send().await;
+    assert_eq!(ended.ok(), result("success"));
+    assert_eq!(other.bodies("POST /_matrix/identity/v2/3pid/unbind HTTP/1.1").len(), 1);
+    assert_eq!((node.count("recorded_binds"), node.count("account_threepids")), (0, 0));
+    node.until_outbox_is_empty().await;
+}
+
+#[tokio::test]
+async fn what_an_ended_account_published_is_asked_back_until_the_identity_server_gives_it() {
+    let (other, node, alice) = start_bound().await;
+    let node = node.restart(|config| {
+        other.be_trusted_by(config);
+        config.retention.interval = Duration::from_millis(20);
+    });
+    let node = node.await;
+    other.answer(500, "");
+    let body = json!({ "auth": password_auth(&alice, PASSWORD) });
+    let ended = node.post("/account/deactivate", &body).token(&alice.access_token).send().await;
+    assert_eq!(ended.ok(), result("no-support"));
+    let tries = || node.look_up_count("select tries from recorded_binds");
+    until("it is tried", async || tries() == 1).await;
+    let asked = other.requests().len();
+    node.let_pass(Duration::from_secs(10 * 60)).await;
+    until("it is tried again", async || tries() == 2).await;
+    assert_eq!(other.requests().len(), asked + 1, "not before its time");
+    other.answer(200, "{}");
+    node.let_pass(Duration::from_secs(20 * 60)).await;
+    until("it is taken back", async || node.count("recorded_binds") == 0).await;
+    node.until_outbox_is_empty().await;
 }

@@ -58,7 +58,9 @@ pub(super) async fn deactivate(
     queries.extend(proof.as_ref().map(|proof| sessions::save(vec![proof])));
     queries.extend(devices::log_out_all(localpart));
     queries.extend([
-        Query::new("delete from recorded_binds where localpart = $1").with(name),
+        Query::new("update recorded_binds set take_back_at = $2, tries = 0 where localpart = $1")
+            .with(name)
+            .with(now.as_millis()),
         Query::new("delete from terms_acceptances where localpart = $1").with(name),
         Query::new(
             "delete from uia_sessions

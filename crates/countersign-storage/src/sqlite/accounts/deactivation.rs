@@ -40,7 +40,11 @@ pub(super) fn deactivate(
     proof.as_ref().map_or(Ok(()), |proof| sessions::save(tx, proof))?;
     devices::log_out_all(tx, localpart)?;
     change(tx, "delete from account_threepids where localpart = ?1", [name])?;
-    change(tx, "delete from recorded_binds where localpart = ?1", [name])?;
+    change(
+        tx,
+        "update recorded_binds set take_back_at = ?2, tries = 0 where localpart = ?1",
+        params![name, now.as_millis()],
+    )?;
     change(tx, "delete from terms_acceptances where localpart = ?1", [name])?;
     // Looks through the whole table, which is rare enough: the session that made an account has no index by it.
     change(

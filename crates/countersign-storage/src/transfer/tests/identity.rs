@@ -1,7 +1,8 @@
 //! What the identity service keeps, for the tests that move an installation.
 
 use countersign_core::{
-    Association, HeldPepper, Invitation, LookupKey, Medium, RecordedBind, Sealed, TermsVersion, UserId,
+    AccountHome, Association, HeldPepper, Invitation, LookupKey, Medium, RecordedBind, Sealed, TermsVersion,
+    UserId,
 };
 
 use crate::{
@@ -37,7 +38,7 @@ pub(super) async fn make(storage: &dyn Storage) {
     for name in NAMES {
         store(storage, &invite("invited@example.org", name, NOW), &[]).await;
         assert!(storage.replace_signing_key(signing_key(name), NOW).await.unwrap());
-        storage.record_bind(recorded_bind(name)).await.unwrap();
+        storage.record_bind(recorded_bind(name), AccountHome::Elsewhere).await.unwrap();
     }
     storage.mark_handed_over(vec![token_hash("apple")], NOW).await.unwrap();
 }

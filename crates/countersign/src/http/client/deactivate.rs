@@ -14,8 +14,8 @@ use crate::http::{AppParts, AppState, Offer, extract::Context};
 /// `POST /account/deactivate`
 /// ([spec](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate))
 ///
-/// What the account published is taken back first, as far as that goes: an identity server that fails stops nothing. What users
-/// wrote is none of this server's data, so there is nothing more to erase.
+/// What the account published is taken back afterwards; an identity server that fails stops nothing and is asked again later.
+/// What users wrote is none of this server's data, so there is nothing more to erase.
 pub(in crate::http) async fn deactivate(
     State(state): State<AppState>,
     MaybeAuthenticated(caller): MaybeAuthenticated,
@@ -33,7 +33,7 @@ pub(in crate::http) async fn deactivate(
     let localpart = localpart.or_else(|| proof.account.clone()).ok_or_else(ClientError::missing_token)?;
     let AppParts { accounts, notices, threepids, bound_threepids, .. } = &*state.0;
     let addresses = threepids.list(&localpart).await?.into_iter().map(|listed| listed.threepid).collect();
-    let unbound = bound_threepids.unbind_everything(&localpart, addresses, id_server).await?;
-    accounts.deactivate(Deactivate { context, localpart, proof }, notices).await?;
+    accounts.deactivate(Deactivate { context, localpart: localpart.clone(), proof }, notices).await?;
+    let unbound = bound_threepids.take_everything_back(&localpart, addresses, id_server).await?;
     Ok(Json(DeactivateResponse { id_server_unbind_result: unbind_result(unbound) }))
 }

@@ -46,7 +46,7 @@ impl DevNode {
         let shutdown = CancellationToken::new();
         let mut node = Node::open(&config, Outside::default(), shutdown.clone()).await.unwrap();
         let mut workers = JoinSet::new();
-        for worker in node.take_background().0 {
+        for worker in node.take_background().workers {
             workers.spawn(worker.run(shutdown.clone()));
         }
         Self { router: http::router(node.state.clone()), shutdown, _workers: workers, _folder: folder }

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinHandle,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -28,6 +29,7 @@ pub(crate) struct OtherHomeserver {
     /// Its name.
     pub(crate) name: String,
     answer: Arc<Mutex<(u16, String)>>,
+    is_held: watch::Sender<bool>,
     requests: Requests,
     folder: TempDir,
     task: JoinHandle<()>,
@@ -43,18 +45,25 @@ impl OtherHomeserver {
         let name = listener.local_addr().expect("bound").to_string();
         let answer = Arc::new(Mutex::new((status, body.to_string())));
         let requests = Requests::default();
-        let (answers, kept) = (answer.clone(), requests.clone());
+        let is_held = watch::Sender::new(false);
+        let (answers, kept, held) = (answer.clone(), requests.clone(), is_held.clone());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(talk(acceptor.clone(), stream, answers.clone(), kept.clone()));
+                let held = held.subscribe();
+                tokio::spawn(talk(acceptor.clone(), stream, held, answers.clone(), kept.clone()));
             }
         });
-        Self { name, answer, requests, folder, task }
+        Self { name, answer, is_held, requests, folder, task }
     }
 
     /// Answers by this from now on.
     pub(crate) fn answer(&self, status: u16, body: impl ToString) {
         *self.answer.lock().expect("not poisoned") = (status, body.to_string());
+    }
+
+    /// Whether it keeps its answers back from now on.
+    pub(crate) fn hold(&self, is_held: bool) {
+        self.is_held.send_replace(is_held);
     }
 
     /// The first lines of what it was asked.
@@ -89,6 +98,7 @@ impl Drop for OtherHomeserver {
 async fn talk(
     acceptor: TlsAcceptor,
     stream: TcpStream,
+    mut held: watch::Receiver<bool>,
     answer: Arc<Mutex<(u16, String)>>,
     requests: Requests,
 ) -> Option<()> {
@@ -96,6 +106,7 @@ async fn talk(
     let head = read_head(&mut stream).await?;
     let body = read_body(&mut stream, &head).await?;
     requests.lock().expect("not poisoned").push((head.lines().next()?.to_owned(), body));
+    held.wait_for(|is_held| !is_held).await.ok()?;
     let (status, body) = answer.lock().expect("not poisoned").clone();
     let length = body.len();
     let answer =

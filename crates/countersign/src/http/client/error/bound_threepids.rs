@@ -1,9 +1,12 @@
 //! Addresses at identity servers: what a client hears when they can't be published or taken back.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use countersign_api::error::ErrorCode;
 use countersign_core::InvalidIdServer;
 use countersign_service::{BindElsewhereError, MatrixError, UnbindElsewhereError};
+use serde_json::Value;
 
 use super::ClientError;
 use crate::http::{answer::ErrorAnswer, identity::IdentityError};
@@ -20,16 +23,15 @@ impl ClientError {
     fn of_identity_server(error: MatrixError) -> Self {
         let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_GATEWAY);
         let Ok(errcode) = error.errcode.parse::<ErrorCode>();
-        let errcode = match (status, errcode) {
-            (StatusCode::UNAUTHORIZED, ErrorCode::UnknownToken | ErrorCode::MissingToken) => {
-                ErrorCode::Unauthorized
-            }
-            (_, errcode) => errcode,
+        let errcode = match errcode {
+            ErrorCode::UnknownToken | ErrorCode::MissingToken => ErrorCode::Unauthorized,
+            errcode => errcode,
         };
         let answer = ErrorAnswer::new(status, errcode, error.error);
-        Self(match error.body.get("retry_after_ms") {
-            Some(wait) => answer.with_extra("retry_after_ms", wait.clone()),
-            None => answer,
+        let wait = error.body.get("retry_after_ms").and_then(Value::as_u64).map(Duration::from_millis);
+        Self(match wait {
+            Some(wait) if status == StatusCode::TOO_MANY_REQUESTS => answer.after(wait),
+            Some(_) | None => answer,
         })
     }
 }
@@ -43,6 +45,8 @@ impl From<BindElsewhereError> for ClientError {
             // Our own service says what it would have said to a call.
             E::OwnCaller(refusal) => Self(IdentityError::from(refusal).into()),
             E::Own(refusal) => Self(IdentityError::from(refusal).into()),
+            E::AccountEnded => Self::unknown_token(),
+            E::Limited(retry_after) => Self(ErrorAnswer::limited(retry_after)),
             E::Storage(cause) => cause.into(),
         }
     }
@@ -55,6 +59,7 @@ impl From<UnbindElsewhereError> for ClientError {
             E::Refused(refusal) => Self::of_identity_server(refusal),
             E::Unreachable(_) => Self(ErrorAnswer::bad_gateway(&error)),
             E::Recorded(_) => Self(ErrorAnswer::internal(&error)),
+            E::Limited(retry_after) => Self(ErrorAnswer::limited(retry_after)),
             E::Storage(cause) => cause.into(),
         }
     }
