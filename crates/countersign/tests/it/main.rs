@@ -59,6 +59,7 @@ mod threepid;
 mod threepid_bind;
 mod tidy;
 mod two_nodes;
+mod two_processes;
 mod uia;
 mod validate_email;
 mod validate_msisdn;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use countersign_client::{RequestMsisdnToken, RequestTokenResponse, SubmitTokenRequest};
 use serde_json::Value;
 
-use self::gateway::{Answer, Gateway};
+pub(crate) use self::gateway::{Answer, Gateway};
 use crate::process::{ServeFolder, ServedNode};
 
 /// A gateway as its provider documents it: JSON, a key in two headers, and failed messages that are tried again soon.

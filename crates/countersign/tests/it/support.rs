@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use self::data::TestData;
 pub(crate) use self::{
     clock::TestClock,
-    front::TwoNodes,
+    front::{Front, TwoNodes},
     homeserver::OtherHomeserver,
     transports::{RecordingMailer, RecordingSmsGateway},
 };

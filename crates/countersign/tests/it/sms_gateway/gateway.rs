@@ -18,30 +18,30 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use crate::process::PATIENCE;
 
 /// A running gateway. Dropping it stops it.
-pub(super) struct Gateway {
+pub(crate) struct Gateway {
     /// Where it is: `http://127.0.0.1:…`.
-    pub(super) url: String,
+    pub(crate) url: String,
     state: Arc<Recorded>,
     task: JoinHandle<()>,
 }
 
 /// What it was asked.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// The method.
-    pub(super) method: String,
+    pub(crate) method: String,
     /// Path and query.
-    pub(super) target: String,
+    pub(crate) target: String,
     /// The body.
-    pub(super) body: String,
+    pub(crate) body: String,
     /// When it came.
-    pub(super) at: Instant,
+    pub(crate) at: Instant,
     headers: HeaderMap,
 }
 
 /// What it answers.
 #[derive(Clone)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     status: StatusCode,
     retry_after: Option<u64>,
     body: &'static str,
@@ -54,7 +54,7 @@ struct Recorded {
 
 impl Gateway {
     /// Starts one that gives these answers, and then takes everything.
-    pub(super) async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
+    pub(crate) async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let answers = Mutex::new(answers.into_iter().collect());
@@ -67,12 +67,12 @@ impl Gateway {
     }
 
     /// What it was asked so far.
-    pub(super) fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.state.requests.borrow().clone()
     }
 
     /// Waits until it was asked this often.
-    pub(super) async fn wait_for(&self, count: usize) -> Vec<Request> {
+    pub(crate) async fn wait_for(&self, count: usize) -> Vec<Request> {
         let mut requests = self.state.requests.subscribe();
         let waited = tokio::time::timeout(PATIENCE, requests.wait_for(|requests| count <= requests.len()));
         let came = waited.await.is_ok_and(|waited| waited.is_ok());
@@ -89,7 +89,7 @@ impl Drop for Gateway {
 
 impl Request {
     /// The value of a header that is there once.
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let values: Vec<_> = self.headers.get_all(name).iter().collect();
         assert_eq!(values.len(), 1, "{name} in {:?}", self.headers);
         values[0].to_str().expect("ASCII")
@@ -98,17 +98,17 @@ impl Request {
 
 impl Answer {
     /// An answer with this status.
-    pub(super) fn status(status: u16) -> Self {
+    pub(crate) fn status(status: u16) -> Self {
         Self { status: StatusCode::from_u16(status).expect("a status"), retry_after: None, body: "" }
     }
 
     /// The same, asking to wait for some seconds.
-    pub(super) fn retry_after(self, seconds: u64) -> Self {
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }
 
     /// The same with a body.
-    pub(super) fn body(self, body: &'static str) -> Self {
+    pub(crate) fn body(self, body: &'static str) -> Self {
         Self { body, ..self }
     }
 }

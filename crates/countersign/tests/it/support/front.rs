@@ -13,7 +13,8 @@ use super::{TestNode, homeserver::certified};
 pub(crate) struct Front {
     /// The name of the node to be.
     pub(crate) name: String,
-    ca_pem: String,
+    /// Who vouches for its certificate.
+    pub(crate) ca_pem: String,
     listener: TcpListener,
     acceptor: TlsAcceptor,
 }
@@ -31,15 +32,17 @@ pub(crate) struct TwoNodes {
 }
 
 impl Front {
-    async fn bind() -> Self {
+    /// Takes a port, before there is a node to lead to.
+    pub(crate) async fn bind() -> Self {
         let (ca_pem, acceptor) = certified("127.0.0.1");
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let name = listener.local_addr().expect("bound").to_string();
         Self { name, ca_pem, listener, acceptor }
     }
 
-    fn lead_to(self, node: &TestNode) -> JoinHandle<()> {
-        let inside = node.url.strip_prefix("http://").expect("a node without TLS").to_owned();
+    /// Leads to the node at this URL from now on, until the task is aborted or its runtime ends.
+    pub(crate) fn lead_to(self, url: &str) -> JoinHandle<()> {
+        let inside = url.strip_prefix("http://").expect("a node without TLS").to_owned();
         tokio::spawn(async move {
             while let Ok((stream, _)) = self.listener.accept().await {
                 let (acceptor, inside) = (self.acceptor.clone(), inside.clone());
@@ -63,7 +66,7 @@ impl TwoNodes {
         let names = [first.name.clone(), second.name.clone()];
         let node = async |name: &str| TestNode::start_with(|config| settle(config, name, &ca_file)).await;
         let (first_node, second_node) = (node(&names[0]).await, node(&names[1]).await);
-        let fronts = [first.lead_to(&first_node), second.lead_to(&second_node)];
+        let fronts = [first.lead_to(&first_node.url), second.lead_to(&second_node.url)];
         Self { first: first_node, second: second_node, names, fronts, _folder: folder }
     }
 }
