@@ -2,17 +2,12 @@
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
-    sync::Arc,
     time::Duration,
 };
 
-use countersign::{
-    config::LookupAlgorithm,
-    wiring::{Desk, Outside},
-};
+use countersign::config::LookupAlgorithm;
 use countersign_api::identity::lookup::{HASH_DETAILS, LOOKUP};
 use countersign_core::{LookupDigest, Medium};
-use countersign_service::SystemRandom;
 use serde_json::{Value, json};
 
 use crate::{steps::hashed, support::TestNode, wire::Call};
@@ -21,15 +16,6 @@ const EMAIL: &str = "alice@example.org";
 
 fn look_up(node: &TestNode, token: &str, body: &Value) -> Call {
     node.identity_post(LOOKUP, body).token(token)
-}
-
-/// Replaces the pepper beside a running node, as the command does; answers the new one.
-async fn rotate_pepper(node: &TestNode) -> String {
-    let outside = Outside { clock: node.clock.clone(), random: Arc::new(SystemRandom), ..Outside::default() };
-    let desk = Desk::open(&node.config(), outside).await.expect("it opens");
-    let made = desk.peppers.rotate().await.expect("it is replaced");
-    desk.close().await.expect("it closes");
-    made.as_str().to_owned()
 }
 
 #[tokio::test]
@@ -146,23 +132,6 @@ async fn nothing_that_clients_hash_is_in_the_database() {
     for secret in [&digest.as_bytes()[..], EMAIL.as_bytes(), hash.as_bytes()] {
         assert!(!bytes.windows(secret.len()).any(|window| window == secret));
     }
-}
-
-#[tokio::test]
-async fn another_pepper_finds_the_same_users_while_the_node_runs() {
-    let node = TestNode::start().await;
-    let token = node.identity_user("alice").await;
-    node.bind_email(&token, EMAIL, "@alice:localhost").await;
-    let old = node.pepper(&token).await;
-    let made = rotate_pepper(&node).await;
-    assert_eq!(node.pepper(&token).await, made);
-    assert_ne!(made, old);
-    assert_eq!(node.look_up_email(&token, EMAIL).await.as_deref(), Some("@alice:localhost"));
-    let hash = hashed(Medium::Email, EMAIL, &old);
-    node.look_up_hashes(&token, &old, &[hash]).send().await.expect_error(400, "M_INVALID_PEPPER");
-    assert_eq!((node.count("associations"), node.count("peppers")), (1, 1));
-    node.bind_email(&token, "second@example.org", "@alice:localhost").await;
-    assert!(node.look_up_email(&token, "second@example.org").await.is_some());
 }
 
 #[tokio::test]

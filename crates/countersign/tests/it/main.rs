@@ -34,6 +34,7 @@ mod packaging;
 mod password;
 mod password_limits;
 mod passwordless;
+mod peppers;
 mod postgres_failures;
 mod privacy;
 mod process;
