@@ -1,7 +1,7 @@
 //! `countersign export`: writes everything out.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, BufWriter, Write, stderr, stdout},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -26,15 +26,22 @@ pub(super) struct ExportArgs {
 pub(super) fn run(args: &ExportArgs) -> Result<()> {
     let config = Config::load_checked(args.config.config.as_deref(), std::env::vars())?;
     logging::init(&config.log)?;
-    let mut out: Box<dyn Write> = match &args.output {
-        Some(path) => Box::new(BufWriter::new(create(path)?)),
-        None => Box::new(BufWriter::new(stdout())),
-    };
+    let Some(path) = &args.output else { return write_out(&config, stdout()) };
+    let written = write_out(&config, create(path)?);
+    if written.is_err() {
+        // What came so far is of no use, and holds addresses.
+        fs::remove_file(path).with_context(|| format!("can't remove {}", path.display()))?;
+    }
+    written
+}
+
+fn write_out(config: &Config, out: impl Write) -> Result<()> {
+    let mut out = BufWriter::new(out);
     writeln!(
         stderr(),
         "The output holds the addresses of all users in clear: keep it as you would keep a key."
     )?;
-    let export = wiring::export(&config, |line| write_line(&mut out, line));
+    let export = wiring::export(config, |line| write_line(&mut out, line));
     let lines = server::runtime(server::Cores::beside(&config.storage))?.block_on(export)?;
     out.flush().context("the output can't be written")?;
     writeln!(stderr(), "Wrote {lines} lines.")?;

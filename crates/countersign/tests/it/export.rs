@@ -113,3 +113,18 @@ async fn file_is_for_its_owner_and_never_written_over() {
     assert!(ended.stderr.contains("can't make out.jsonl"), "{}", ended.stderr);
     assert_eq!(fs::read_to_string(&path).expect("readable"), written);
 }
+
+#[tokio::test]
+async fn file_is_gone_when_the_export_fails() {
+    let folder = ServeFolder::new("");
+    let export = ["export", "--output", "out.jsonl"];
+    assert!(run(&folder, &export).await.status.success());
+    let path = folder.path().join("out.jsonl");
+    fs::remove_file(&path).expect("it is there");
+    // The database is another key's.
+    folder.write_master_key();
+    let ended = run(&folder, &export).await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.stderr.contains("does not fit the database"), "{}", ended.stderr);
+    assert!(!path.exists(), "an empty file is left");
+}
