@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use countersign_core::SigningKey;
 use countersign_service::{
@@ -91,6 +91,9 @@ pub(super) fn run(command: ImportCommand) -> Result<()> {
 
 fn import_sydent(args: &SydentArgs) -> Result<()> {
     let config = args.common.load_config()?;
+    if is_url(&args.database.to_string_lossy()) {
+        bail!("the database is the path of a SQLite file");
+    }
     let signing_key = read_signing_key(args)?;
     let mut progress = Progress::new();
     let mut watch = |event| show(&mut progress, event);
@@ -109,6 +112,9 @@ fn import_synapse(args: SynapseArgs) -> Result<()> {
             let password = password_file.as_deref().map(read_file).transpose()?;
             SynapseDatabase::Postgres(url, password.map(|text| Secret::new(text.trim_end())))
         }
+        Err(_) if is_url(&database) => {
+            bail!("the database is the path of a SQLite file, or postgres://user@host/database")
+        }
         Err(_) => SynapseDatabase::Sqlite(database.into()),
     };
     let mut progress = Progress::new();
@@ -117,6 +123,12 @@ fn import_synapse(args: SynapseArgs) -> Result<()> {
     let report = server::runtime(server::Cores::beside(&config.storage))?.block_on(import);
     progress.end();
     print(&report?, common.effect())
+}
+
+/// Whether this is a URL and no path, such as one for another program's driver. It may hold a password, so it is not
+/// repeated.
+fn is_url(text: &str) -> bool {
+    text.contains("://")
 }
 
 fn read_signing_key(args: &SydentArgs) -> Result<Option<SigningKey>> {

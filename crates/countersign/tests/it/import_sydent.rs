@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use countersign_client::identity::{EmailAddress, IdentityClient, Msisdn, ThirdPartyIdentifier};
+use countersign_storage::test_database::TestDatabase;
 use rusqlite::Connection;
 
 use crate::process::{self, Ended, Process, ServeFolder, countersign, until};
@@ -88,7 +89,21 @@ const ROWS: &str = "
 #[tokio::test]
 async fn people_move_in_and_are_found_as_before() {
     let folder = ServeFolder::new(IDENTITY);
-    sydent(&folder, ROWS);
+    assert_people_move_in(&folder, async || associations(&folder)).await;
+}
+
+#[tokio::test]
+async fn people_move_into_postgres_and_are_found_as_before() {
+    let database = TestDatabase::create().await;
+    let folder = ServeFolder::on(&database.url(), IDENTITY);
+    let select = "select encode(address_hash, 'hex') || user_id || bound_at || encode(lookup_key, 'hex')
+        from associations join lookup_keys using (address_hash) order by address_hash, lookup_key";
+    assert_people_move_in(&folder, async || database.run(select).await).await;
+}
+
+/// Imports twice, the second time for nothing. `associations` is what is published so far.
+async fn assert_people_move_in(folder: &ServeFolder, associations: impl AsyncFn() -> Vec<String>) {
+    sydent(folder, ROWS);
     let seed = "YJDBA9Xnr2sVqXD9Vj7XVUnmFZcZrlw8Md7kMW+3XA0";
     fs::write(
         folder.path().join("sydent.conf"),
@@ -97,11 +112,11 @@ async fn people_move_in_and_are_found_as_before() {
     .expect("writable");
     let with_key = ["--sydent-config", "sydent.conf"];
 
-    let rehearsed = import(&folder, &["--dry-run"]).await;
+    let rehearsed = import(folder, &["--dry-run"]).await;
     assert!(rehearsed.stdout.starts_with("Nothing was written."), "{}", rehearsed.stdout);
-    assert!(associations(&folder).is_empty());
+    assert!(associations().await.is_empty());
 
-    let ended = import(&folder, &with_key).await;
+    let ended = import(folder, &with_key).await;
     assert_lines(
         &ended,
         &[
@@ -125,8 +140,8 @@ async fn people_move_in_and_are_found_as_before() {
             "Signing key: ed25519:0 is the one that this server signs with; restart the nodes that run.",
         ],
     );
-    let once = associations(&folder);
-    let again = import(&folder, &with_key).await;
+    let once = associations().await;
+    let again = import(folder, &with_key).await;
     assert_lines(
         &again,
         &[
@@ -137,10 +152,10 @@ async fn people_move_in_and_are_found_as_before() {
             "Pepper: the same already.",
         ],
     );
-    assert_eq!(associations(&folder), once);
+    assert_eq!(associations().await, once);
     assert!(!again.stderr.contains('\u{1b}'), "a line that changes is for terminals");
 
-    assert_found(&folder).await;
+    assert_found(folder).await;
 }
 
 /// Clients hold what the Sydent gave them: tokens, a pepper, a key.

@@ -31,7 +31,11 @@ async fn import(folder: &ServeFolder, from: &str) -> Ended {
 }
 
 fn sidecar() -> ServeFolder {
-    let folder = ServeFolder::new(SIDECAR);
+    sidecar_on("sqlite:countersign.db")
+}
+
+fn sidecar_on(storage_url: &str) -> ServeFolder {
+    let folder = ServeFolder::on(storage_url, SIDECAR);
     folder.write_config(&folder.config().replacen("enabled = true", "enabled = false", 1));
     folder
 }
@@ -52,6 +56,12 @@ fn addresses(folder: &ServeFolder) -> Vec<(String, String, i64)> {
 }
 
 fn assert_taken(folder: &ServeFolder, ended: &Ended) {
+    assert_taken_is_told(ended);
+    let expected = [("Old Name", "email", 50), ("alice", "email", 100), ("alice", "msisdn", 300)];
+    assert_eq!(addresses(folder), expected.map(|(name, medium, at)| (name.into(), medium.into(), at)));
+}
+
+fn assert_taken_is_told(ended: &Ended) {
     for line in [
         "addresses                  3             0           1           2",
         "Merged: 1 addresses have the address of another, written otherwise.",
@@ -60,8 +70,6 @@ fn assert_taken(folder: &ServeFolder, ended: &Ended) {
     ] {
         assert!(ended.stdout.lines().any(|said| said == line), "{line:?} is not in\n{}", ended.stdout);
     }
-    let expected = [("Old Name", "email", 50), ("alice", "email", 100), ("alice", "msisdn", 300)];
-    assert_eq!(addresses(folder), expected.map(|(name, medium, at)| (name.into(), medium.into(), at)));
 }
 
 #[tokio::test]
@@ -82,6 +90,45 @@ async fn sidecar_takes_the_addresses_of_its_homeserver_from_postgres() {
     homeserver.run(TABLES).await;
     homeserver.run(ROWS).await;
     assert_taken(&folder, &import(&folder, &homeserver.url()).await);
+}
+
+#[tokio::test]
+async fn sidecar_on_postgres_takes_the_addresses_of_its_homeserver() {
+    let database = TestDatabase::create().await;
+    let folder = sidecar_on(&database.url());
+    sqlite(&folder);
+    let rehearsal = ["import", "synapse", "homeserver.db", "--dry-run", "--config", "config.toml"];
+    let rehearsed = process::run(folder.path(), &rehearsal).await;
+    assert!(rehearsed.stdout.starts_with("Nothing was written."), "{}", rehearsed.stderr);
+    let count = "select count(*) from account_threepids";
+    assert_eq!(database.run(count).await, ["0"]);
+    assert_taken_is_told(&import(&folder, "homeserver.db").await);
+    let select = "select localpart || ' ' || medium || ' ' || added_at from account_threepids
+        order by localpart collate \"C\", medium";
+    let taken = ["Old Name email 50", "alice email 100", "alice msisdn 300"];
+    assert_eq!(database.run(select).await, taken);
+    let again = import(&folder, "homeserver.db").await;
+    let line = "addresses                  0             3           1           2";
+    assert!(again.stdout.lines().any(|said| said == line), "{}", again.stdout);
+    assert_eq!(database.run(select).await, taken);
+}
+
+#[tokio::test]
+async fn another_url_is_refused_and_its_password_is_not_told() {
+    let folder = sidecar();
+    let synapse = "the database is the path of a SQLite file, or postgres://user@host/database";
+    let sydent = "the database is the path of a SQLite file";
+    for (program, url, expected) in [
+        ("synapse", "postgresql+psycopg2://u:PASSWORD@host/db", synapse),
+        ("synapse", "mysql://u:PASSWORD@host/db", synapse),
+        ("synapse", "POSTGRES://u:PASSWORD@host/db", synapse),
+        ("sydent", "postgres://u:PASSWORD@host/db", sydent),
+    ] {
+        let ended = process::run(folder.path(), &["import", program, url, "--config", "config.toml"]).await;
+        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(1), ""), "{url}");
+        assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("PASSWORD"), "{}", ended.stderr);
+    }
 }
 
 #[tokio::test]
