@@ -1,6 +1,6 @@
 //! What a page answers when something fails: a status and a page for each case.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use axum::{
     extract::{
@@ -29,8 +29,8 @@ pub(super) enum PageError {
     TooLarge,
     /// 405: neither GET nor POST.
     MethodNotAllowed,
-    /// 429: too many requests from the reader's network.
-    Limited,
+    /// 429: too many requests from the reader's network, or too many wrong tokens; if it is known, with the wait.
+    Limited(Option<Duration>),
     /// 503: overloaded or going down.
     Unavailable,
     /// 500: a defect, or a broken database.
@@ -88,7 +88,7 @@ impl PageError {
         let is_json =
             response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
         match response.status() {
-            StatusCode::TOO_MANY_REQUESTS if is_json => Some(Self::Limited),
+            StatusCode::TOO_MANY_REQUESTS if is_json => Some(Self::Limited(None)),
             StatusCode::SERVICE_UNAVAILABLE if is_json => Some(Self::Unavailable),
             StatusCode::INTERNAL_SERVER_ERROR if is_json => Some(Self::Internal),
             _ => None,
@@ -104,7 +104,15 @@ impl PageError {
             Self::Expired => reader.answer(StatusCode::GONE, &LinkExpired {}),
             Self::TooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, Problem::TooLarge),
             Self::MethodNotAllowed => problem(StatusCode::METHOD_NOT_ALLOWED, Problem::MethodNotAllowed),
-            Self::Limited => problem(StatusCode::TOO_MANY_REQUESTS, Problem::Limited),
+            Self::Limited(wait) => {
+                let mut response = problem(StatusCode::TOO_MANY_REQUESTS, Problem::Limited);
+                if let Some(wait) = wait {
+                    let seconds = wait.as_millis().div_ceil(1000).max(1).to_string();
+                    let value = HeaderValue::from_str(&seconds).expect("digits are a header value");
+                    response.headers_mut().insert(header::RETRY_AFTER, value);
+                }
+                response
+            }
             Self::Unavailable => {
                 let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, Problem::Unavailable);
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

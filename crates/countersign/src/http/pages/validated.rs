@@ -86,7 +86,7 @@ impl From<SubmitTokenError> for PageError {
         match &error {
             E::UnknownSession | E::Incorrect => Self::Unknown,
             E::SessionExpired | E::CodeExpired => Self::Expired,
-            E::Limited(_) => Self::Limited,
+            E::Limited(wait) => Self::Limited(Some(*wait)),
             E::Unreachable(cause) => {
                 tracing::warn!(error = cause as &dyn std::error::Error, "Answered a page with 503: {error}");
                 Self::Unavailable

@@ -1,5 +1,7 @@
 //! `GET …/submitToken`: a browser follows a link that validates at once.
 
+use std::{num::NonZeroU32, time::Duration};
+
 use axum::http::Method;
 use countersign_api::identity::{validate_email, validate_msisdn};
 use serde_json::json;
@@ -93,6 +95,28 @@ async fn every_failure_is_a_page_with_a_status_of_failure() {
     let late = visit(&node, &format!("sid={sid}&client_secret=monkeys&token={code}")).send().await;
     assert_page(&late, 410);
     node.get_validated(&token, &sid, "monkeys").send().await.expect_error(400, "M_SESSION_EXPIRED");
+}
+
+#[tokio::test]
+async fn too_many_wrong_links_have_a_page_that_says_when_to_try_again() {
+    let node = TestNode::start_with(|config| {
+        config.limits.misses_per_network_per_hour = NonZeroU32::new(2).expect("not 0");
+    })
+    .await;
+    let token = node.identity_user("alice").await;
+    let Sent { sid, code, .. } = send_mail(&node, &token, "monkeys").await;
+    let wrong = other_code(&code);
+    for _ in 0..2 {
+        assert_page(
+            &visit(&node, &format!("sid={sid}&client_secret=monkeys&token={wrong}")).send().await,
+            404,
+        );
+    }
+    let limited = visit(&node, &format!("sid={sid}&client_secret=monkeys&token={wrong}")).send().await;
+    assert_page(&limited, 429);
+    assert_eq!(limited.header("retry-after"), Some("1800"));
+    node.let_pass(Duration::from_secs(1800)).await;
+    assert_page(&visit(&node, &format!("sid={sid}&client_secret=monkeys&token={code}")).send().await, 200);
 }
 
 #[tokio::test]

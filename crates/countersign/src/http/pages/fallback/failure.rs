@@ -2,10 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
-use axum::{
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 use countersign_service::{RequestTokenError, StageFailure, StorageError, SubmitTokenError, UiaError};
 
 use super::super::{error::PageError, reader::Reader};
@@ -35,13 +32,7 @@ impl Failure {
             Self::Gone | Self::WrongToken | Self::Threepid(_) => {
                 reader.answer(StatusCode::BAD_REQUEST, &FallbackExpired {})
             }
-            Self::Limited(wait) => {
-                let mut response = PageError::Limited.answer(reader);
-                let seconds = wait.as_millis().div_ceil(1000).max(1).to_string();
-                let value = HeaderValue::from_str(&seconds).expect("digits are a header value");
-                response.headers_mut().insert(header::RETRY_AFTER, value);
-                response
-            }
+            Self::Limited(wait) => PageError::Limited(Some(wait)).answer(reader),
             Self::Page(error) => error.answer(reader),
         }
     }
