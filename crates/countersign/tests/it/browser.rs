@@ -3,6 +3,7 @@
 mod chromium;
 mod fallback;
 mod landing;
+mod submit_token;
 
 use countersign_client::{AddThreepidRequest, RequestEmailToken, SubmitTokenRequest};
 
