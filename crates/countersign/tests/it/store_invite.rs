@@ -1,5 +1,7 @@
 //! Inviting the owner of an address that is bound to nobody yet.
 
+mod suppressed;
+
 use std::num::NonZeroU32;
 
 use countersign_api::identity::{

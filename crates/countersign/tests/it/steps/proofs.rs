@@ -34,6 +34,21 @@ impl TestNode {
         assert_eq!(pressed.send().await.status, 200);
     }
 
+    /// Has messages to the newest mail's address stopped, by its link for those who never asked for it.
+    pub(crate) async fn want_no_more_messages(&self) {
+        self.until_outbox_is_empty().await;
+        let text = self.mailer.messages().pop().expect("a mail").text;
+        let link = text.split_whitespace().find(|word| word.contains("/not-me?")).expect("a link");
+        let url = url::Url::parse(link).expect("a link is a URL");
+        let sid = url.query_pairs().find(|(name, _)| name == "sid").expect("a sid").1.into_owned();
+        for choice in ["end", "suppress"] {
+            let form = format!("sid={sid}&token={}&choice={choice}", link_token(link));
+            let call = self.call(axum::http::Method::POST, url.path()).body(form);
+            let answer = call.header("content-type", "application/x-www-form-urlencoded").send().await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    }
+
     /// Proves an address for a new account; answers the session.
     pub(crate) async fn prove_email_to_register(&self, email: &str) -> String {
         self.prove_email(REGISTER_EMAIL, email).await
