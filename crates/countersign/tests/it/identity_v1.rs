@@ -2,6 +2,8 @@
 
 mod homeservers;
 
+use std::time::Duration;
+
 use countersign_api::identity::v1;
 use serde_json::{Value, json};
 
@@ -34,10 +36,29 @@ async fn synapse_has_a_number_proven() {
     assert_eq!(synapse.validated(&sid, "monkeys").await, None, "not yet");
     let (status, refusal) = synapse.submit_msisdn_token("monkeys", &sid, &other_code(&code)).await;
     assert_eq!((status, &refusal["errcode"]), (400, &json!("M_TOKEN_INCORRECT")));
+    let (status, refusal) = synapse.submit_msisdn_token("other", &sid, &code).await;
+    assert_eq!((status, &refusal["errcode"]), (400, &json!("M_UNKNOWN")));
     assert_eq!(synapse.submit_msisdn_token("monkeys", &sid, &code).await, (200, json!({"success": true})));
     let expected = json!({"medium": "msisdn", "address": "447700900001", "validated_at": START.as_millis()});
     assert_eq!(synapse.validated(&sid, "monkeys").await, Some(expected));
     assert_eq!(synapse.validated(&sid, "other").await, None);
+    node.let_pass(Duration::from_secs(24 * 60 * 60 + 1)).await;
+    assert_eq!(synapse.validated(&sid, "monkeys").await, None, "no longer");
+    let (status, refusal) = synapse.submit_msisdn_token("monkeys", &sid, &code).await;
+    assert_eq!((status, &refusal["errcode"]), (400, &json!("M_SESSION_EXPIRED")));
+}
+
+#[tokio::test]
+async fn synapse_hands_on_where_its_client_wants_to_go() {
+    let node = TestNode::start().await;
+    let synapse = Synapse::delegating_to(&node.identity_v1_url);
+    let next_link = "https://app.example.org/?a=\u{e4}";
+    let (status, answer) = synapse.request_msisdn_token_with_next_link("07700900001", next_link).await;
+    assert_eq!(status, 200, "{answer}");
+    node.sms.wait_for(1).await;
+    let (status, refusal) =
+        synapse.request_msisdn_token_with_next_link("07700900002", "javascript:alert(1)").await;
+    assert_eq!((status, &refusal["errcode"]), (400, &json!("M_INVALID_PARAM")));
 }
 
 #[tokio::test]
@@ -47,12 +68,11 @@ async fn dendrite_has_an_address_proven_by_a_form() {
     let sid = dendrite.create_session("monkeys", EMAIL, 1).await;
     assert_eq!(dendrite.create_session("monkeys", EMAIL, 1).await, sid, "no other mail");
     node.until_outbox_is_empty().await;
-    let (associated, answer) = dendrite.check_association(&sid, "monkeys").await;
-    assert!(!associated, "{answer}");
+    assert_eq!(dendrite.check_association(&sid, "monkeys").await, Ok(None));
     node.press_newest_link().await;
-    let (associated, answer) = dendrite.check_association(&sid, "monkeys").await;
-    assert!(associated, "{answer}");
-    assert_eq!((&answer["medium"], &answer["address"]), (&json!("email"), &json!(EMAIL)));
+    let proven = (EMAIL.to_owned(), "email".to_owned());
+    assert_eq!(dendrite.check_association(&sid, "monkeys").await, Ok(Some(proven)));
+    dendrite.check_association(&sid, "other").await.expect_err("there is no such session");
     assert_eq!(node.mailer.messages().len(), 1);
 }
 
@@ -143,6 +163,7 @@ async fn a_homeserver_asks_for_many_people_but_each_address_has_its_limit() {
     }
     let (status, answer) = synapse.request_msisdn_token("GB", "07700900001", "monkeys", 2).await;
     assert_eq!((status, &answer["errcode"]), (429, &json!("M_LIMIT_EXCEEDED")));
+    assert!(answer["retry_after_ms"].is_i64(), "{answer}");
     node.sms.wait_for(3).await;
 }
 

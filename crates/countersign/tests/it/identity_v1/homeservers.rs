@@ -1,14 +1,17 @@
 //! Homeservers that have addresses proven elsewhere, as far as they call for it: what they send, byte by byte, and what they
 //! look at in the answers.
 
-use serde_json::Value;
+use countersign_core::canonical_json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 use url::form_urlencoded::Serializer;
 
-/// Synapse with `account_threepid_delegates.msisdn`: `synapse/handlers/identity.py`.
+/// Synapse with `account_threepid_delegates.msisdn`: `synapse/handlers/identity.py`. What its methods answer is what
+/// Synapse answers its own client.
 pub(super) struct Synapse {
     host: String,
 }
@@ -18,6 +21,7 @@ impl Synapse {
         Self { host: url.trim_start_matches("http://").to_owned() }
     }
 
+    /// Has an SMS sent. A refusal is passed on with all that it says.
     pub(super) async fn request_msisdn_token(
         &self,
         country: &str,
@@ -25,23 +29,58 @@ impl Synapse {
         client_secret: &str,
         send_attempt: i64,
     ) -> (u16, Value) {
-        let body = format!(
-            r#"{{"country":"{country}","phone_number":"{phone_number}","client_secret":"{client_secret}","send_attempt":{send_attempt}}}"#
-        );
-        self.post("/_matrix/identity/api/v1/validate/msisdn/requestToken", &body).await
+        let body = json!({
+            "country": country, "phone_number": phone_number, "client_secret": client_secret,
+            "send_attempt": send_attempt,
+        });
+        self.request(body).await
     }
 
+    /// The same, and the client said where to go on.
+    pub(super) async fn request_msisdn_token_with_next_link(
+        &self,
+        phone_number: &str,
+        next_link: &str,
+    ) -> (u16, Value) {
+        let body = json!({
+            "country": "GB", "phone_number": phone_number, "client_secret": "monkeys", "send_attempt": 1,
+            "next_link": next_link,
+        });
+        self.request(body).await
+    }
+
+    async fn request(&self, body: Value) -> (u16, Value) {
+        let path = "/_matrix/identity/api/v1/validate/msisdn/requestToken";
+        let (status, mut answer) = self.post(path, &body).await;
+        if (200..300).contains(&status) {
+            // Codes are handed in to Synapse, whatever the service says.
+            let submit_url =
+                "https://synapse.example.org/_matrix/client/unstable/add_threepid/msisdn/submit_token";
+            answer["submit_url"] = submit_url.into();
+        }
+        (status, answer)
+    }
+
+    /// Hands in a code. Of the ways to be wrong it knows two; every other is no answer to it.
     pub(super) async fn submit_msisdn_token(
         &self,
         client_secret: &str,
         sid: &str,
         token: &str,
     ) -> (u16, Value) {
-        let body = format!(r#"{{"client_secret":"{client_secret}","sid":"{sid}","token":"{token}"}}"#);
-        self.post("/_matrix/identity/api/v1/validate/msisdn/submitToken", &body).await
+        let body = json!({"client_secret": client_secret, "sid": sid, "token": token});
+        let path = "/_matrix/identity/api/v1/validate/msisdn/submitToken";
+        let (status, answer) = self.post(path, &body).await;
+        let refusal = |errcode: &str, error: &str| (400, json!({"errcode": errcode, "error": error}));
+        match (status, answer["errcode"].as_str()) {
+            (200..300, _) => (200, answer),
+            (_, Some("M_TOKEN_INCORRECT")) => refusal("M_TOKEN_INCORRECT", "Token incorrect"),
+            (_, Some("M_SESSION_EXPIRED")) => refusal("M_SESSION_EXPIRED", "Session expired"),
+            _ => refusal("M_UNKNOWN", "Error contacting the identity server"),
+        }
     }
 
-    /// What it takes for a proof: an answer of 200 that names a medium.
+    /// What it takes for a proof: an answer of success that has a medium.
     pub(super) async fn validated(&self, sid: &str, client_secret: &str) -> Option<Value> {
         let query = Serializer::new(String::new())
             .append_pair("sid", sid)
@@ -53,10 +92,12 @@ impl Synapse {
             self.host
         );
         let (status, answer) = exchange(&self.host, &head).await;
-        (status == 200 && answer["medium"].is_string()).then_some(answer)
+        ((200..300).contains(&status) && answer.get("medium").is_some()).then_some(answer)
     }
 
-    async fn post(&self, path: &str, body: &str) -> (u16, Value) {
+    /// Sends canonical JSON: the keys in their order, no spaces.
+    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let body = canonical_json(body).expect("numbers are integers");
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\nContent-Type: application/json\r\n\
              User-Agent: Synapse/1.140.0\r\nAccept: application/json\r\nConnection: close\r\n\r\n{body}",
@@ -97,20 +138,38 @@ impl Dendrite {
         answer["sid"].as_str().expect("a sid").to_owned()
     }
 
-    /// Whether an address is proven: it looks at `errcode` alone, whatever the status.
-    pub(super) async fn check_association(&self, sid: &str, client_secret: &str) -> (bool, Value) {
+    /// The address that is proven, and its medium, if one is. It looks at the body alone, whatever the status, and fails
+    /// where that has another `errcode` than the one for what is not proven yet.
+    pub(super) async fn check_association(
+        &self,
+        sid: &str,
+        client_secret: &str,
+    ) -> Result<Option<(String, String)>, String> {
+        // Neither is escaped.
         let request = format!(
             "GET /_matrix/identity/api/v1/3pid/getValidated3pid?sid={sid}&client_secret={client_secret} HTTP/1.1\r\n\
              Host: {}\r\nUser-Agent: Go-http-client/1.1\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n",
             self.host
         );
         let (_, answer) = exchange(&self.host, &request).await;
-        match answer["errcode"].as_str() {
-            None => (answer["validated_at"].is_i64(), answer),
-            Some("M_SESSION_NOT_VALIDATED") => (false, answer),
-            Some(_) => panic!("it gives up: {answer}"),
+        let answer: GetValidated = serde_json::from_value(answer).expect("each field has its type");
+        match answer.errcode.as_str() {
+            "" => Ok(Some((answer.address, answer.medium))),
+            "M_SESSION_NOT_VALIDATED" => Ok(None),
+            _ => Err(answer.error),
         }
     }
+}
+
+/// What it reads of the answer. A field that is missing is empty, and one of another type fails.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct GetValidated {
+    medium: String,
+    validated_at: i64,
+    address: String,
+    errcode: String,
+    error: String,
 }
 
 /// Sends these bytes and reads the whole answer.
