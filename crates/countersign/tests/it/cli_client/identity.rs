@@ -245,12 +245,35 @@ async fn the_shell_invites_and_asks_for_the_rest() {
     let session = ["validated", "--sid", "s", "--client-secret", "c"];
     shell.asks(&service, &session, &[(line, Value::Null)]).await;
     shell.asks(&service, &["account"], &[("GET /v2/account", Value::Null)]).await;
+    let details = json!({"lookup_pepper": "matrixrocks", "algorithms": ["sha256"]});
+    service.answers("GET /v2/hash_details", 200, details.clone());
+    assert_eq!(
+        shell.asks(&service, &["hash-details"], &[("GET /v2/hash_details", Value::Null)]).await,
+        details
+    );
+
+    let signed = json!({"mxid": "@alice:x", "sender": "@bob:x", "token": "-t", "signatures": {}});
+    service.answers("POST /v2/sign-ed25519", 200, signed.clone());
+    let body = json!({"mxid": "@alice:x", "token": "-t", "private_key": "-k"});
+    let requests = [("GET /v2/account", Value::Null), ("POST /v2/sign-ed25519", body.clone())];
+    let sign = ["sign-ed25519", "--token", "-t", "--private-key", "-k"];
+    assert_eq!(shell.asks(&service, &sign, &requests).await, signed);
+    let sign = [&sign[..], &["--user-id", "@alice:x"]].concat();
+    shell.asks(&service, &sign, &[("POST /v2/sign-ed25519", body)]).await;
     service.answers("POST /v2/account/logout", 200, json!({}));
     shell.asks(&service, &["logout"], &[("POST /v2/account/logout", json!({}))]).await;
 
     service.answers("GET /v2/pubkey/ed25519%3A0", 200, json!({"public_key": "k"}));
     let key = shell.identity(&service, &["pubkey"]).await;
     assert!(key.stdout.contains(r#"{"public_key":"k"}"#), "{}", key.stderr);
+    for (path, more) in [("isvalid", None), ("ephemeral/isvalid", Some("--ephemeral"))] {
+        service.answers(&format!("GET /v2/pubkey/{path}"), 200, json!({"valid": true}));
+        service.seen();
+        let asked = [&["pubkey-is-valid", "a+b/c"], more.as_slice()].concat();
+        let valid = shell.identity(&service, &asked).await;
+        assert!(valid.stdout.contains(r#"{"valid":true}"#), "{}", valid.stderr);
+        assert_eq!(service.seen()[0].line, format!("GET /v2/pubkey/{path}?public_key=a%2Bb%2Fc"));
+    }
     let gone = shell.run(&["identity", "--id-url", "http://127.0.0.1:1", "terms"]).await;
     assert!(gone.stderr.contains("can't reach http://127.0.0.1:1"), "{}", gone.stderr);
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use countersign_client::{
     Policy,
     identity::{
-        AccountResponse, BindResponse, PubkeyResponse, RegisterResponse, StoreInviteResponse, TermsResponse,
-        ValidatedThreepidResponse, VersionsResponse,
+        AccountResponse, BindResponse, HashDetailsResponse, IsValidResponse, PubkeyResponse,
+        RegisterResponse, SignResponse, StoreInviteResponse, TermsResponse, ValidatedThreepidResponse,
+        VersionsResponse,
     },
 };
 use serde::Serialize;
@@ -95,6 +96,25 @@ impl Answer for PubkeyResponse {
     }
 }
 
+impl Answer for IsValidResponse {
+    fn lines(&self) -> Lines {
+        Lines::of("valid", self.valid)
+    }
+}
+
+impl Answer for HashDetailsResponse {
+    fn lines(&self) -> Lines {
+        Lines::of("lookup_pepper", &self.lookup_pepper).and("algorithms", self.algorithms.join(", "))
+    }
+}
+
+impl Answer for SignResponse {
+    /// The signatures are for machines.
+    fn lines(&self) -> Lines {
+        Lines::of("mxid", &self.mxid).and("sender", &self.sender).and("token", &self.token)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use countersign_client::{
@@ -142,6 +162,18 @@ mod tests {
         assert_eq!(lines(&RegisterResponse { token: "t".to_owned() }), "token: t");
         assert_eq!(lines(&AccountResponse { user_id: "@a:x".to_owned() }), "user_id: @a:x");
         assert_eq!(lines(&PubkeyResponse { public_key: "k".to_owned() }), "public_key: k");
+        assert_eq!(lines(&IsValidResponse { valid: true }), "valid: true");
+        let algorithms = vec!["sha256".to_owned(), "none".to_owned()];
+        let details = HashDetailsResponse { lookup_pepper: "p".to_owned(), algorithms };
+        assert_eq!(lines(&details), "lookup_pepper: p\nalgorithms: sha256, none");
+        let signed = SignResponse {
+            mxid: "@b:x".to_owned(),
+            sender: "@a:x".to_owned(),
+            token: "t".to_owned(),
+            signatures: Signatures::new(),
+        };
+        assert_eq!(lines(&signed), "mxid: @b:x\nsender: @a:x\ntoken: t");
+        assert_eq!(json(&signed), r#"{"mxid":"@b:x","sender":"@a:x","token":"t","signatures":{}}"#);
         let versions = VersionsResponse { versions: vec!["v1.18".to_owned(), "v1.19".to_owned()] };
         assert_eq!(lines(&versions), "versions: v1.18, v1.19");
         let key = |public_key: &str| InvitePublicKey {

@@ -1,6 +1,7 @@
 //! `countersign client identity`: the client of an identity service.
 
 mod address;
+mod sign_ed25519;
 mod threepid;
 mod validate;
 
@@ -13,6 +14,7 @@ use countersign_client::{
 
 use self::{
     address::Address,
+    sign_ed25519::SignArgs,
     threepid::{BindArgs, StoreInviteArgs, UnbindArgs},
     validate::{RequestTokenCommand, SubmitTokenArgs},
 };
@@ -78,6 +80,8 @@ pub(in crate::cli::client) enum IdentityCommand {
         #[arg(required = true)]
         addresses: Vec<Address>,
     },
+    /// Tells how addresses are hashed for a lookup. Needs an access token.
+    HashDetails,
     /// Has a token sent to an address, to prove that it is yours. Needs an access token.
     #[command(subcommand)]
     RequestToken(RequestTokenCommand),
@@ -91,11 +95,21 @@ pub(in crate::cli::client) enum IdentityCommand {
     Unbind(UnbindArgs),
     /// Invites an e-mail address to a room. Needs an access token.
     StoreInvite(StoreInviteArgs),
+    /// Signs that a user has an invitation, with the key from its mail. Needs an access token.
+    SignEd25519(SignArgs),
     /// Prints a public key of the service.
     Pubkey {
         /// The key's id.
         #[arg(default_value = "ed25519:0")]
         key_id: String,
+    },
+    /// Tells whether a public key is one of the service.
+    PubkeyIsValid {
+        /// The key, as pubkey or store-invite prints it.
+        public_key: String,
+        /// Asks whether it was made for an invitation, rather than whether the service signs with it.
+        #[arg(long)]
+        ephemeral: bool,
     },
 }
 
@@ -171,6 +185,7 @@ impl IdentityCommand {
             Self::Terms => service.show(client.get_terms().await),
             Self::AcceptTerms(args) => service.show(args.accept(client).await.map(Done::from)),
             Self::Lookup { addresses } => service.show(address::find(client, addresses).await),
+            Self::HashDetails => service.show(client.get_hash_details().await),
             Self::RequestToken(command) => command.perform(service).await,
             Self::SubmitToken(args) => args.perform(service).await,
             Self::Validated(session) => {
@@ -179,7 +194,14 @@ impl IdentityCommand {
             Self::Bind(args) => service.show(args.bind(service).await),
             Self::Unbind(args) => service.show(args.unbind(service).await.map(Done::from)),
             Self::StoreInvite(args) => service.show(args.store(service).await),
+            Self::SignEd25519(args) => service.show(args.sign(service).await),
             Self::Pubkey { key_id } => service.show(client.get_pubkey(&key_id).await),
+            Self::PubkeyIsValid { public_key, ephemeral: false } => {
+                service.show(client.is_pubkey_valid(&public_key).await)
+            }
+            Self::PubkeyIsValid { public_key, ephemeral: true } => {
+                service.show(client.is_ephemeral_pubkey_valid(&public_key).await)
+            }
         }
     }
 }

@@ -93,13 +93,14 @@ fn a_request_for_a_token_by_sms_takes_every_option() {
     assert_eq!(identity_server.id_access_token.as_deref(), Some("-t"));
 }
 
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "access_token",
     "client_secret",
     "id_access_token",
     "new_password",
     "openid_token",
     "password",
+    "private_key",
     "refresh_token",
     "registration_token",
 ];
@@ -236,6 +237,9 @@ fn what_an_identity_service_is_asked_without_is_refused() {
         ("bind --client-secret c", missing),
         ("unbind email a@b.c", missing),
         ("store-invite a@b.c", missing),
+        ("sign-ed25519 --token t", missing),
+        ("sign-ed25519 --private-key k", missing),
+        ("pubkey-is-valid", missing),
     ] {
         assert_eq!(parse(&format!("identity {line}")).err(), Some(expected), "{line}");
     }
