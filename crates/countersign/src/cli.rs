@@ -56,7 +56,7 @@ enum Command {
 #[derive(clap::Args)]
 pub(crate) struct ConfigArgs {
     /// The configuration file. Any key can come from the environment instead, as COUNTERSIGN_SECTION__KEY.
-    #[arg(long, short, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
+    #[arg(long, short, value_name = "FILE", env = "COUNTERSIGN_CONFIG", global = true)]
     config: Option<PathBuf>,
 }
 
