@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_core::{
-    Carrier, Clock, EmailAddress, InvalidSigningKey, Invitation, Keyring, Medium, NoticeDraft, PublicKey,
-    Random, SealedColumn, ServerName, SigningKey, SigningKeyId, ThirdPartyIdentifier, UserId,
+    Carrier, ClientNetwork, Clock, EmailAddress, InvalidSigningKey, Invitation, Keyring, Medium, NoticeDraft,
+    PublicKey, Random, SealedColumn, ServerName, SigningKey, SigningKeyId, ThirdPartyIdentifier, UserId,
 };
 use countersign_storage::{InvitationStored, Storage, StorageError};
 use serde_json::{Map, Value};
@@ -150,6 +150,9 @@ pub enum SignError {
     /// What was sent is no key.
     #[error(transparent)]
     PrivateKey(#[from] InvalidSigningKey),
+    /// Too much in too short a time.
+    #[error("limited for {} ms", .0.as_millis())]
+    Limited(Duration),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -224,6 +227,21 @@ impl Invitations {
     /// When the database fails.
     pub async fn is_ephemeral_key(&self, public_key: &str) -> Result<bool, StorageError> {
         self.storage.has_ephemeral_key(&public_key.replace(' ', "+")).await
+    }
+
+    /// As [`sign`](Self::sign), for whoever comes from a network with the link of an invitation's mail.
+    ///
+    /// # Errors
+    /// As those, and when there were enough of these from the network.
+    pub async fn sign_by_link(
+        &self,
+        wish: &SignWish,
+        network: ClientNetwork,
+    ) -> Result<Map<String, Value>, SignError> {
+        let charges = self.settings.limits.signature(&self.keyring, network);
+        let charged = self.storage.charge(charges, self.clock.now()).await?;
+        charged.map_err(|limited| SignError::Limited(limited.retry_after))?;
+        self.sign(wish).await
     }
 
     /// Signs with the key that came with an invitation that a user has it: the object `{mxid, sender, token}`.

@@ -142,6 +142,11 @@ impl Limits {
         self.message(keyring, address, network).into_iter().chain(by_user).collect()
     }
 
+    /// What it costs to have it signed, without an access token, that one has an invitation: as much as a request for a token.
+    pub(crate) fn signature(&self, keyring: &Keyring, network: ClientNetwork) -> Vec<Charge> {
+        charge(BudgetKind::Requests, network_subject(keyring, network), self.requests).into_iter().collect()
+    }
+
     /// What it costs to have the keys of another server fetched.
     pub(crate) fn server_key(&self, keyring: &Keyring, network: ClientNetwork) -> Vec<Charge> {
         charge(BudgetKind::ServerKeys, network_subject(keyring, network), self.server_keys)

@@ -37,9 +37,10 @@ impl Links {
         format!("{}/_matrix/identity/v2/pubkey/ephemeral/isvalid", self.public_url)
     }
 
-    /// Where an app has it signed that its user has an invitation. Both values are base64url.
+    /// Where an app has it signed that its user has an invitation. Both values are base64url. The path is of version 1: apps
+    /// add the user's id to the query and send neither a body nor an access token.
     pub fn sign_ed25519(&self, token: &str, private_key: &str) -> String {
-        let path = "/_matrix/identity/v2/sign-ed25519";
+        let path = "/_matrix/identity/api/v1/sign-ed25519";
         format!("{}{path}?token={token}&private_key={private_key}", self.public_url)
     }
 

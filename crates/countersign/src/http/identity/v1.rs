@@ -1,7 +1,8 @@
 //! Version 1 of the identity API, as far as homeservers still use it to have addresses proven (docs/identity.md).
 //!
 //! It knows no access tokens, so it has a listener of its own, for the networks that the operator lists. A homeserver asks for
-//! many people: its network is not counted, their addresses are.
+//! many people: its network is not counted, their addresses are. What the mails of invitations link to is of version 1 too, but for
+//! everyone, and so on the main listener (`sign_ed25519.rs`).
 
 use axum::{
     Json, Router,
@@ -18,7 +19,7 @@ use countersign_api::{
         validate_msisdn::RequestMsisdnValidation,
         validated_threepid::{ValidatedThreepidQuery, ValidatedThreepidResponse},
     },
-    object::{FromObject, Object},
+    object::{BodyError, FromObject, Object},
     submit_token::{SubmitTokenRequest, SubmitTokenResponse},
 };
 use countersign_core::Medium;
@@ -30,7 +31,7 @@ use super::{
 use crate::http::{
     AppState, answer,
     extract::{AnonymousContext, address},
-    read::read_body,
+    read::{read_body, read_query},
     routes::with_api_layers,
 };
 
@@ -117,12 +118,32 @@ impl<T: FromObject> FromRequest<AppState> for Body<T> {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, IdentityError> {
         let is_form = is_form(request.headers());
         let bytes = read_body(request, state, state.settings().max_body_bytes).await?;
-        let object = if is_form {
-            Object::from_pairs(form_urlencoded::parse(&bytes).into_owned())
-        } else {
-            Object::parse(&bytes)?
-        };
+        Ok(Self(T::from_object(read_object(&bytes, is_form)?)?))
+    }
+}
+
+/// Fields of which each stands in the query, or else in a body as [`Body`] takes it, which may be empty.
+pub(in crate::http) struct QueryOrBody<T>(pub(in crate::http) T);
+
+impl<T: FromObject> FromRequest<AppState> for QueryOrBody<T> {
+    type Rejection = IdentityError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, IdentityError> {
+        let is_form = is_form(request.headers());
+        let mut object = read_query(request.uri())?;
+        let bytes = read_body(request, state, state.settings().max_body_bytes).await?;
+        if !bytes.is_empty() {
+            object.fill_from(read_object(&bytes, is_form)?);
+        }
         Ok(Self(T::from_object(object)?))
+    }
+}
+
+fn read_object(bytes: &[u8], is_form: bool) -> Result<Object, BodyError> {
+    if is_form {
+        Ok(Object::from_pairs(form_urlencoded::parse(bytes).into_owned()))
+    } else {
+        Object::parse(bytes)
     }
 }
 

@@ -5,8 +5,8 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use countersign_api::identity::{
-    account, lookup, pubkey, sign_ed25519, store_invite, terms, threepid, validate_email, validate_msisdn,
-    validated_threepid, versions,
+    account, lookup, pubkey, sign_ed25519, store_invite, terms, threepid, v1, validate_email,
+    validate_msisdn, validated_threepid, versions,
 };
 
 use super::{Access, Modes, Route, Version};
@@ -44,6 +44,8 @@ pub(super) fn handled() -> Vec<(Route, MethodRouter<AppState>)> {
         at(Method::POST, threepid::UNBIND, Token, post(i::threepid::unbind)),
         at(Method::POST, store_invite::STORE_INVITE, Token, post(i::store_invite::store_invite)),
         at(Method::POST, sign_ed25519::SIGN_ED25519, Token, post(i::sign_ed25519::sign)),
+        // The one route of version 1 here: it is what the mails of invitations link to.
+        at(Method::POST, v1::SIGN_ED25519, Open, post(i::sign_ed25519::sign_by_link)),
     ]
 }
 

@@ -128,6 +128,7 @@ impl From<SignError> for IdentityError {
                 "There is no invitation with this token",
             ),
             E::PrivateKey(_) => Self::invalid_param("private_key must be the base64 of 32 bytes"),
+            E::Limited(retry_after) => Self(ErrorAnswer::limited(retry_after)),
             E::Storage(cause) => cause.into(),
         }
     }
