@@ -16,7 +16,7 @@ pub enum Bound {
     Done {
         /// The association.
         association: Association,
-        /// Whether a message to the user's homeserver was queued, since invitations wait.
+        /// Whether one more message to the user's homeserver was queued, since invitations wait.
         queued: bool,
     },
     /// The session does not prove its address.
@@ -59,7 +59,8 @@ pub(crate) fn sift(
 pub trait AssociationStore: Send + Sync {
     /// Binds a session's address to a user, decided by `ValidationSession::bind`, in place of the user that it was bound to
     /// before, with its lookup keys (`wanted_keys`); queues the message to the user's homeserver if invitations for the address
-    /// were not handed over yet. All of it or nothing. Of two at once, the later one stays.
+    /// were not handed over yet, unless one to that user waits already. One that is being sent does not count: it may have missed
+    /// an invitation. All of it or nothing. Of two at once, the later one stays.
     async fn bind(&self, bind: Bind, now: Timestamp) -> Result<Bound, StorageError>;
 
     /// Deletes the association of an address with a user, and its lookup keys. `false`, and no change, if the address is

@@ -204,6 +204,7 @@ macro_rules! contract_tests {
                 spent_budget_keeps_no_invitation
                 owner_ends_an_invitations_mail_and_refuses_more
                 bind_owes_a_message_while_invitations_wait
+                repeated_bind_owes_nothing_more_while_its_message_waits
                 refused_messages_leave_a_homeservers_alone
                 bind_and_invitation_at_once_never_miss_each_other);
             cases!($open, identity_accounts:

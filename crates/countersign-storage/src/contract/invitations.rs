@@ -148,6 +148,39 @@ pub(crate) async fn bind_owes_a_message_while_invitations_wait(storage: Arc<dyn 
     assert!(!bind(NOW.after(SECOND)).await, "nothing waits any more");
 }
 
+pub(crate) async fn repeated_bind_owes_nothing_more_while_its_message_waits(storage: Arc<dyn Storage>) {
+    let peppers = [current_pepper(&*storage).await];
+    let proof = proven(&*storage, "a@example.org", "secret").await;
+    let other = proven(&*storage, "b@example.org", "secret").await;
+    let bind = async |proof, name| match storage.bind(bind_of(proof, name, &peppers), NOW).await.unwrap() {
+        Bound::Done { queued, .. } => queued,
+        answer => panic!("{answer:?}"),
+    };
+    for (address, token) in [("a@example.org", "one"), ("b@example.org", "other")] {
+        store(&*storage, &invite(address, token, NOW), &[]).await;
+    }
+    assert!(bind(&proof, "alice").await);
+    for _ in 0..3 {
+        assert!(!bind(&proof, "alice").await);
+    }
+    assert!(bind(&other, "alice").await, "another address has its own");
+    assert!(bind(&proof, "bob").await, "another user has its own");
+    assert!(!bind(&proof, "bob").await);
+    let request = lease_request(Carrier::Federation, 10, NOW);
+    let lease_id = request.lease_id;
+    let leased = storage.lease(request, NOW).await.unwrap();
+    assert_eq!(leased.len(), 3);
+    // What is being sent may have missed an invitation.
+    assert!(bind(&proof, "bob").await);
+    assert!(!bind(&proof, "bob").await);
+    for leased in leased {
+        assert!(storage.mark_delivered(leased.message.id, lease_id, NOW).await.unwrap());
+    }
+    let (leased, lease_id) = lease_one(&*storage, Carrier::Federation, NOW).await;
+    assert!(storage.retry_at(leased.message.id, lease_id, NOW.after(HOUR)).await.unwrap());
+    assert!(!bind(&proof, "bob").await, "one that is tried again later will do");
+}
+
 pub(crate) async fn refused_messages_leave_a_homeservers_alone(storage: Arc<dyn Storage>) {
     current_pepper(&*storage).await;
     let one = invite("a@example.org", "one", NOW);

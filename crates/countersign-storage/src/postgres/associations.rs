@@ -190,8 +190,11 @@ async fn bind_address(mut tx: Transaction, bind: Arc<Bind>, now: Timestamp) -> O
         tx.roll_back().await?;
         return Ok(Bound::PeppersChanged);
     };
-    let owed = (!waiting.rows.is_empty())
-        .then(|| ValidationSession::notice(&bind.on_bind, MessageKind::OnBind, now));
+    let owes = !waiting.rows.is_empty() && {
+        let [on_bind] = tx.run([outbox::hold_waiting_on_bind(&association)]).await?;
+        on_bind.rows.is_empty()
+    };
+    let owed = owes.then(|| ValidationSession::notice(&bind.on_bind, MessageKind::OnBind, now));
     save(tx, &association, &keys, owed.as_ref()).await?;
     Ok(Bound::Done { association, queued: owed.is_some() })
 }

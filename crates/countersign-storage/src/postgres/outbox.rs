@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use countersign_core::{
-    Carrier, DropReason, GiveUpReason, LeaseId, LeasedMessage, MessageId, MessageOutcome, OutboxMessage,
-    SendAttempt, SessionId, Timestamp, ValidationSession,
+    Association, Carrier, DropReason, GiveUpReason, LeaseId, LeasedMessage, MessageId, MessageKind,
+    MessageOutcome, OutboxMessage, SendAttempt, SessionId, Timestamp, ValidationSession,
 };
 
 use super::{
@@ -181,6 +181,22 @@ async fn recompute_attempts(tx: &mut Transaction, sessions: Vec<ValidationSessio
     let recomputed: Vec<ValidationSession> = sessions.iter().map(recompute).collect();
     let [saved] = tx.run([sessions::save(recomputed.iter().collect())]).await?;
     saved.must_change("validation_sessions", recomputed.len())
+}
+
+/// A message by which the homeserver of the address's user is to be told, and that no worker holds: none can take it until the
+/// end of the transaction, and so each sees what that did. Looks at all that homeservers are owed, which only binds with
+/// invitations add to.
+pub(super) fn hold_waiting_on_bind(association: &Association) -> Query<'_> {
+    Query::new(
+        "select 1 from outbox join validation_sessions as session using (sid)
+         where outbox.medium = $1 and outbox.lease_id is null and outbox.kind = $2
+            and session.address_hash = $3 and session.requested_by = $4
+         limit 1 for update of outbox skip locked",
+    )
+    .with(Carrier::Federation.as_str())
+    .with(MessageKind::OnBind.as_str())
+    .with(association.address_hash.as_bytes().as_slice())
+    .with(association.user_id.as_str())
 }
 
 /// Adds messages to those that are owed.

@@ -125,7 +125,8 @@ fn bind_address(tx: &Connection, bind: &Bind, now: Timestamp) -> Outcome<Bound> 
     };
     let Some(keys) = wanted_keys(&bind.keys, &peppers::load(tx)?) else { return Ok(Bound::PeppersChanged) };
     save(tx, &association, &keys)?;
-    let queued = invitations::are_waiting(tx, association.address_hash)?;
+    let queued = invitations::are_waiting(tx, association.address_hash)?
+        && !outbox::is_on_bind_waiting(tx, &association)?;
     if queued {
         let (session, message) = ValidationSession::notice(&bind.on_bind, MessageKind::OnBind, now);
         sessions::insert(tx, &session)?;

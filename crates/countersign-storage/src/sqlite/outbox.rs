@@ -4,8 +4,8 @@ mod lease;
 
 use async_trait::async_trait;
 use countersign_core::{
-    Carrier, DropReason, GiveUpReason, LeaseId, LeasedMessage, MessageId, MessageOutcome, OutboxMessage,
-    SendAttempt, SessionId, Timestamp, ValidationSession,
+    Association, Carrier, DropReason, GiveUpReason, LeaseId, LeasedMessage, MessageId, MessageKind,
+    MessageOutcome, OutboxMessage, SendAttempt, SessionId, Timestamp, ValidationSession,
 };
 use rusqlite::{Connection, params};
 
@@ -101,6 +101,22 @@ impl OutboxStore for SqliteStorage {
     async fn find_finished_message(&self, id: MessageId) -> Result<Option<FinishedMessage>, StorageError> {
         self.read(move |tx| find_finished_message(tx, id)).await
     }
+}
+
+/// Whether the homeserver of the address's user is to be told already, by a message that no worker holds. Looks at all that
+/// homeservers are owed, which only binds with invitations add to.
+pub(super) fn is_on_bind_waiting(tx: &Connection, association: &Association) -> Outcome<bool> {
+    let mut statement = tx.prepare_cached(
+        "select 1 from outbox join validation_sessions as session using (sid)
+         where outbox.medium = ?1 and outbox.lease_id is null and outbox.kind = ?2
+            and session.address_hash = ?3 and session.requested_by = ?4",
+    )?;
+    Ok(statement.exists(params![
+        Carrier::Federation.as_str(),
+        MessageKind::OnBind.as_str(),
+        association.address_hash.as_bytes(),
+        association.user_id.as_str(),
+    ])?)
 }
 
 /// Adds a message to those that are owed. By `values`, since SQLite would make ready to undo an `insert … select`, which
