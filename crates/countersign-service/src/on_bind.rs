@@ -108,8 +108,27 @@ impl OnBind {
             return Ok(None);
         }
         let threepid = open_session_address(&self.keyring, session)?;
-        let invite = |invitation: &Invitation| self.invite(invitation, &threepid, &user_id);
-        let invites = invitations.iter().map(invite).collect::<Result<Vec<_>, _>>()?;
+        let (mut invites, mut readable, mut unreadable) = (Vec::new(), Vec::new(), None);
+        for invitation in invitations {
+            match self.invite(&invitation, &threepid, &user_id) {
+                Ok(invite) => {
+                    invites.push(invite);
+                    readable.push(invitation);
+                }
+                Err(error) => {
+                    // Must not keep the others back.
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        outbox.id = %leased.message.id,
+                        "An invitation that waited can't be read, and is not handed over"
+                    );
+                    unreadable = Some(error);
+                }
+            }
+        }
+        if let Some(error) = unreadable.filter(|_| readable.is_empty()) {
+            return Err(error.into());
+        }
         let fields: [(&str, Value); 4] = [
             ("medium", threepid.medium().as_str().into()),
             ("address", threepid.address().into()),
@@ -117,7 +136,7 @@ impl OnBind {
             ("invites", invites.into()),
         ];
         let body = self.signing.sign(object(fields)).into();
-        Ok(Some(Word { user_id, body, invitations }))
+        Ok(Some(Word { user_id, body, invitations: readable }))
     }
 
     fn invite(

@@ -73,6 +73,28 @@ async fn the_users_homeserver_hears_of_what_waited_once() {
 }
 
 #[tokio::test]
+async fn an_invitation_that_cannot_be_read_keeps_no_other_back() {
+    let other = OtherHomeserver::start(200, &json!({})).await;
+    let (node, _, bob, user_id) = start(&other).await;
+    let carol = node.identity_user("carol").await;
+    let wish = json!({
+        "medium": "email", "address": EMAIL, "room_id": "!other:localhost", "sender": "@carol:localhost",
+    });
+    node.identity_post(STORE_INVITE, &wish).token(&carol).send().await.ok();
+    node.until_outbox_is_empty().await;
+    let damage = "update invitations set sealed_details = token_hash where sender = '@alice:localhost' returning sender";
+    node.look_up(damage);
+    node.bind_email(&bob, EMAIL, &user_id).await;
+    node.until_outbox_is_empty().await;
+    let told = other.bodies(PUT).pop().expect("it was told");
+    let rooms: Vec<_> =
+        told["invites"].as_array().expect("a list").iter().map(|invite| invite["room_id"].clone()).collect();
+    assert_eq!(rooms, ["!other:localhost"]);
+    let waiting = "select sender from invitations where handed_over_at is null";
+    assert_eq!(node.look_up(waiting), ["@alice:localhost"]);
+}
+
+#[tokio::test]
 async fn a_homeserver_that_knows_no_put_hears_it_by_post_and_one_that_fails_again_and_again() {
     let other = OtherHomeserver::start(200, &json!({})).await;
     let (node, _, bob, user_id) = start(&other).await;
