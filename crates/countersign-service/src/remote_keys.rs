@@ -47,8 +47,8 @@ impl RemoteKeys {
         Self { storage, keyring, clock, federation, signing, limits: limits.into() }
     }
 
-    /// The keys that a server signs with; the one of that name may not be among them. `network` pays for it, since what comes
-    /// from there makes us call.
+    /// The keys that a server signs with; the one of that name may not be among them. `network` pays where
+    /// the server must be asked, since what comes from there makes us call.
     ///
     /// # Errors
     /// When the server can't be asked, or too many were asked for; when the database fails.
@@ -63,6 +63,9 @@ impl RemoteKeys {
         // Beside a homeserver the name is that server's, and so are keys that aren't ours.
         if server == self.signing.server_name() && own.contains_key(key) {
             return Ok(own);
+        }
+        if let Some(known) = self.federation.known_server_keys(server, key) {
+            return Ok(known);
         }
         let charges = self.limits.server_key(&self.keyring, network);
         let charged = self.storage.charge(charges, self.clock.now()).await?;

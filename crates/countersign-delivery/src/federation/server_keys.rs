@@ -25,6 +25,13 @@ pub(super) struct KnownKeys {
 }
 
 impl Federation {
+    /// What [`server_keys`](Self::server_keys) would answer without asking. `None`: it would ask.
+    pub fn known_server_keys(&self, server: &ServerName, wanted: &SigningKeyId) -> Option<PublicKeys> {
+        let known = self.keys.find(server, self.now())?;
+        let is_fresh = self.now() < known.fetched_at.after(MIN_WAIT);
+        (is_fresh || known.keys.contains_key(wanted)).then_some(known.keys)
+    }
+
     /// The keys that a homeserver signs with now, by its own word and signature
     /// ([spec](https://spec.matrix.org/v1.19/server-server-api/#get_matrixkeyv2server)). They are remembered for a while; a key
     /// that is not among those remembered is asked for. It may still not be among those that are answered.
@@ -33,11 +40,8 @@ impl Federation {
         server: &ServerName,
         wanted: &SigningKeyId,
     ) -> Result<PublicKeys, PeerError> {
-        if let Some(known) = self.keys.find(server, self.now()) {
-            let is_fresh = self.now() < known.fetched_at.after(MIN_WAIT);
-            if is_fresh || known.keys.contains_key(wanted) {
-                return Ok(known.keys);
-            }
+        if let Some(keys) = self.known_server_keys(server, wanted) {
+            return Ok(keys);
         }
         let request = Request { method: Method::GET, uri: SERVER_KEYS, authorization: None, body: None };
         let answer = self.call(server, request).await?;

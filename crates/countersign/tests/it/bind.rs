@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use axum::http::Method;
 use countersign_api::identity::{threepid::UNBIND, validate_email::REQUEST_TOKEN};
-use countersign_core::{PublicKey, PublicKeys, ServerName, SigningKeyId, verify_json};
+use countersign_core::{PublicKey, PublicKeys, ServerName, SigningKey, SigningKeyId, sign_json, verify_json};
 use serde_json::{Value, json};
 
-use crate::{steps::identity, support::TestNode, wire::Call};
+use crate::{
+    steps::identity,
+    support::{OtherHomeserver, START, TestNode},
+    wire::Call,
+};
 
 const EMAIL: &str = "alice@example.org";
 const ALICE: &str = "@alice:localhost";
@@ -174,4 +178,37 @@ async fn a_signature_that_is_not_the_users_servers_is_refused() {
     let broken = node.call(Method::POST, &identity(UNBIND)).header("authorization", "X-Matrix origin");
     broken.json(&wish(ALICE, EMAIL)).send().await.expect_error(401, "M_UNAUTHORIZED");
     assert_eq!(node.look_up_email(&token, EMAIL).await.as_deref(), Some(ALICE));
+}
+
+#[tokio::test]
+async fn a_homeserver_whose_key_is_known_takes_back_as_often_as_it_likes() {
+    let other = OtherHomeserver::start(200, &json!({})).await;
+    let node = TestNode::start_with(|config| {
+        other.be_trusted_by(config);
+        config.limits.server_keys_per_network_per_minute = std::num::NonZeroU32::MIN;
+    })
+    .await;
+    let name = ServerName::parse(&other.name).expect("a name");
+    let key = SigningKey::from_seed(SigningKeyId::parse("ed25519:a").expect("an id"), &[7; 32]);
+    let document = json!({
+        "server_name": other.name,
+        "valid_until_ts": START.as_millis() + 86_400_000,
+        "verify_keys": {"ed25519:a": {"key": key.public_key().to_base64()}},
+    });
+    let mut document = document.as_object().expect("an object").clone();
+    sign_json(&mut document, &name, &key).expect("it can be signed");
+    other.answer(200, serde_json::Value::from(document));
+    let unbind = |origin: &str, key: &str| {
+        let signature = "A".repeat(86);
+        let header =
+            format!(r#"X-Matrix origin="{origin}",destination="localhost",key="{key}",sig="{signature}""#);
+        unbind(&node, &wish(&format!("@bob:{origin}"), EMAIL)).header("authorization", &header)
+    };
+    // Judged by the key, which is fetched once; the signature is none.
+    for _ in 0..3 {
+        unbind(&other.name, "ed25519:a").send().await.expect_error(403, "M_FORBIDDEN");
+    }
+    unbind(&other.name, "ed25519:b").send().await.expect_error(403, "M_FORBIDDEN");
+    assert_eq!(other.requests(), ["GET /_matrix/key/v2/server HTTP/1.1"]);
+    unbind("127.0.0.1:1", "ed25519:a").send().await.expect_error(429, "M_LIMIT_EXCEEDED");
 }
