@@ -199,8 +199,7 @@ impl Invitations {
             lifetime: self.settings.lifetime,
         };
         let mail = mail.draft(&self.keyring, &*self.random, now);
-        let charges =
-            self.settings.limits.invitation(&self.keyring, caller, mail.address_hash, wish.context.network);
+        let charges = self.settings.limits.invitation(&self.keyring, caller, mail.address_hash);
         let display_name = wish.address.redacted();
         let invitation = self.seal(wish, &token, &key, &mail);
         let stored =

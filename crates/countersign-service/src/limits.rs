@@ -67,15 +67,15 @@ impl Limits {
         address: AddressHash,
         network: ClientNetwork,
     ) -> Vec<Charge> {
+        let by_network = charge(BudgetKind::Requests, network_subject(keyring, network), self.requests);
+        self.message_to(address).chain(by_network).collect()
+    }
+
+    /// What a message to an address costs, whoever asks for it.
+    fn message_to(&self, address: AddressHash) -> impl Iterator<Item = Charge> {
         let address = |kind, rate| charge(kind, address.into(), rate);
-        [
-            address(BudgetKind::MessagesHourly, self.messages_hourly),
-            address(BudgetKind::MessagesDaily, self.messages_daily),
-            charge(BudgetKind::Requests, network_subject(keyring, network), self.requests),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let hourly = address(BudgetKind::MessagesHourly, self.messages_hourly);
+        hourly.into_iter().chain(address(BudgetKind::MessagesDaily, self.messages_daily))
     }
 
     /// What a login costs.
@@ -130,16 +130,16 @@ impl Limits {
         charge(BudgetKind::Lookups, user_subject(keyring, user_id), rate).into_iter().collect()
     }
 
-    /// What it costs a user to invite an address.
+    /// What it costs a user to invite an address. Their network costs nothing: it is that of a homeserver, which invites for
+    /// all its users.
     pub(crate) fn invitation(
         &self,
         keyring: &Keyring,
         user_id: &UserId,
         address: AddressHash,
-        network: ClientNetwork,
     ) -> Vec<Charge> {
         let by_user = charge(BudgetKind::Invitations, user_subject(keyring, user_id), self.invitations);
-        self.message(keyring, address, network).into_iter().chain(by_user).collect()
+        self.message_to(address).chain(by_user).collect()
     }
 
     /// What it costs to have it signed, without an access token, that one has an invitation: as much as a request for a token.

@@ -145,3 +145,18 @@ async fn an_address_gets_so_many_mails_and_a_user_invites_so_many() {
     more.expect_error(429, "M_LIMIT_EXCEEDED");
     node.mailer.wait_for(3).await;
 }
+
+#[tokio::test]
+async fn a_homeserver_invites_for_all_its_users() {
+    let node = TestNode::start_with(|config| {
+        config.limits.requests_per_network_per_hour = NonZeroU32::MIN;
+        config.limits.requests_per_network_burst = NonZeroU32::MIN;
+    })
+    .await;
+    for name in ["alice", "carol", "dave"] {
+        let token = node.identity_user(name).await;
+        let wish = json!({"sender": format!("@{name}:localhost"), "address": format!("{name}@example.org")});
+        invite(&node, &token, wish).send().await.ok();
+    }
+    node.mailer.wait_for(3).await;
+}
