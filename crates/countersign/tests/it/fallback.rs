@@ -239,7 +239,7 @@ async fn pages_stand_under_every_prefix_and_have_no_other_methods() {
 async fn what_is_over_or_not_there_is_a_page_too() {
     let (node, session) = begun(&[Stage::EmailIdentity]).await;
     let gone = "This page is too old";
-    for stage in ["m.login.recaptcha", "nonsense", "%3Cscript%3E"] {
+    for stage in ["m.login.recaptcha", "nonsense", "%3Cscript%3E", "%ff"] {
         assert_page(&open(&node, stage, &session).send().await, 404, gone);
         assert_page(&press(&node, stage, &[("session", &session)]).send().await, 404, gone);
     }

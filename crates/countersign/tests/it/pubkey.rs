@@ -48,7 +48,7 @@ async fn a_key_is_found_by_its_id_with_the_algorithm() {
         let found = node.identity_get(&format!("/identity/v2/pubkey/{path}")).send().await;
         assert_eq!(found.ok(), json!({ "public_key": key }), "{path}");
     }
-    for path in ["ed25519:0", &id[8..], "curve25519:a", "%00"] {
+    for path in ["ed25519:0", &id[8..], "curve25519:a", "%00", "%ff"] {
         let missing = node.identity_get(&format!("/identity/v2/pubkey/{path}")).send().await;
         missing.expect_error(404, "M_NOT_FOUND");
     }

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::StatusCode,
 };
 use countersign_api::{
@@ -17,9 +17,10 @@ use super::{IdentityError, IdentityQuery};
 /// ([spec](https://spec.matrix.org/v1.19/identity-service-api/#get_matrixidentityv2pubkeykeyid))
 pub(in crate::http) async fn get_pubkey(
     State(signing): State<Signing>,
-    Path(key_id): Path<String>,
+    key_id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<PubkeyResponse>, IdentityError> {
-    let key = signing.find_key(&key_id).ok_or_else(|| {
+    // What is not UTF-8 names no key.
+    let key = key_id.ok().and_then(|Path(key_id)| signing.find_key(&key_id)).ok_or_else(|| {
         IdentityError::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, "There is no such key")
     })?;
     Ok(Json(PubkeyResponse { public_key: key.to_base64() }))

@@ -11,7 +11,10 @@ use std::collections::BTreeMap;
 
 use axum::{
     Router,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::{HeaderName, HeaderValue, StatusCode},
     response::Response,
     routing::get,
@@ -85,10 +88,10 @@ pub(super) async fn show(
     State(state): State<AppState>,
     Context(context): Context,
     reader: Reader,
-    Path(stage): Path<String>,
+    stage: Result<Path<String>, PathRejection>,
     query: Result<Query<StageQuery>, QueryRejection>,
 ) -> Response {
-    let Some(stage) = Stage::parse(&stage) else { return Failure::NoSuchStage.answer(&reader) };
+    let Some(stage) = parse_stage(stage) else { return Failure::NoSuchStage.answer(&reader) };
     let Ok(Query(StageQuery { session })) = query else { return Failure::Gone.answer(&reader) };
     let visit = Visit { state, context, reader, stage, session: StageSession { session } };
     match visit.view().await {
@@ -103,10 +106,10 @@ pub(super) async fn press(
     State(state): State<AppState>,
     Context(context): Context,
     reader: Reader,
-    Path(stage): Path<String>,
+    stage: Result<Path<String>, PathRejection>,
     PageForm(form): PageForm<StageForm>,
 ) -> Response {
-    let Some(stage) = Stage::parse(&stage) else { return Failure::NoSuchStage.answer(&reader) };
+    let Some(stage) = parse_stage(stage) else { return Failure::NoSuchStage.answer(&reader) };
     let visit = Visit { state, context, reader, stage, session: form.session.clone() };
     let pressed = match stage {
         Stage::Dummy => visit.attempt(StageAttempt::Dummy).await,
@@ -122,6 +125,11 @@ pub(super) async fn press(
         Failure::WrongToken => visit.token_page(StatusCode::BAD_REQUEST),
         failure => failure.answer(&visit.reader),
     })
+}
+
+/// The stage of that name. What is not UTF-8 names none.
+fn parse_stage(stage: Result<Path<String>, PathRejection>) -> Option<Stage> {
+    stage.ok().and_then(|Path(stage)| Stage::parse(&stage))
 }
 
 impl Visit {
