@@ -52,7 +52,7 @@ fn shown(reader: &Reader, page: Page, link: LinkFields) -> Response {
 }
 
 /// Sends the person on where the operator trusts the host; else the page offers the link.
-fn confirmed(reader: &Reader, page: Page) -> Response {
+pub(super) fn confirmed(reader: &Reader, page: Page) -> Response {
     let location = page.next.as_ref().filter(|next| next.trusted).and_then(location);
     let page = ConfirmedPage::from(page);
     let Some(location) = location else { return reader.answer(StatusCode::OK, &page) };
@@ -62,7 +62,7 @@ fn confirmed(reader: &Reader, page: Page) -> Response {
 }
 
 /// The link as a header: other scripts than Latin are percent-encoded, as a browser would.
-pub(super) fn location(next: &Next) -> Option<HeaderValue> {
+fn location(next: &Next) -> Option<HeaderValue> {
     let url = Url::parse(&next.url).ok()?;
     HeaderValue::from_str(url.as_str()).ok()
 }

@@ -5,18 +5,15 @@ use std::convert::Infallible;
 
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{StatusCode, Uri, header, request::Parts},
+    http::{Uri, request::Parts},
     response::Response,
 };
 use countersign_api::{object::FromObject, submit_token::SubmitTokenRequest};
 use countersign_core::{ClientSecret, Medium, SessionId, SubmissionScope, SubmittedToken};
 use countersign_service::{self as service, Confirmations, Page, RequestContext, SubmitTokenError, Verifier};
 
-use super::{confirm::location, error::PageError, reader::Reader};
-use crate::{
-    http::{AppState, extract::AnonymousContext, read::read_query},
-    pages::ConfirmedPage,
-};
+use super::{confirm::confirmed, error::PageError, reader::Reader};
+use crate::http::{AppState, extract::AnonymousContext, read::read_query};
 
 /// A browser that follows such a link.
 pub(in crate::http) struct Visit {
@@ -43,12 +40,13 @@ impl FromRequestParts<AppState> for Visit {
 }
 
 impl Visit {
-    /// Submits the token of the link, and sends the person on to where the session's own `next_link` leads, never to where
-    /// the link itself says. Without one, a page says that the address is proven.
+    /// Submits the token of the link, and sends the person on as the button of a mail's page does: to where the session's own
+    /// `next_link` leads, if the operator lists its host, and never to where the link itself says. Else a page says that the
+    /// address is proven, and has the `next_link` as a link.
     pub(in crate::http) async fn submit(self, medium: Medium) -> Response {
         let Some(request) = self.parse(medium) else { return PageError::Malformed.answer(&self.reader) };
         match self.validate(request).await {
-            Ok(page) => self.go_on(page),
+            Ok(page) => confirmed(&self.reader, page),
             Err(error) => error.answer(&self.reader),
         }
     }
@@ -68,15 +66,6 @@ impl Visit {
         let sid = request.sid.ok_or(PageError::Unknown)?;
         self.verifier.submit_token(request).await?;
         Ok(self.confirmations.view_validated(sid).await?)
-    }
-
-    fn go_on(&self, page: Page) -> Response {
-        let location = page.next.as_ref().and_then(location);
-        let page = ConfirmedPage::from(page);
-        let Some(location) = location else { return self.reader.answer(StatusCode::OK, &page) };
-        let mut response = self.reader.answer(StatusCode::SEE_OTHER, &page);
-        response.headers_mut().insert(header::LOCATION, location);
-        response
     }
 }
 

@@ -137,7 +137,10 @@ async fn nothing_of_the_query_comes_back_as_markup() {
 
 #[tokio::test]
 async fn a_success_leads_on_by_the_sessions_own_link_and_never_by_the_query() {
-    let node = TestNode::start().await;
+    let node = TestNode::start_with(|config| {
+        config.validation.next_link_hosts = vec!["app.example.org".to_owned()];
+    })
+    .await;
     let token = node.identity_user("alice").await;
     let (sid, code) = send_mail_with(&node, &token, "https://app.example.org/#/done?x=1").await;
     let evil = "next_link=https%3A%2F%2Fevil.example%2F&nextLink=https%3A%2F%2Fevil.example%2F";
@@ -148,6 +151,19 @@ async fn a_success_leads_on_by_the_sessions_own_link_and_never_by_the_query() {
     let expected = format!("https://app.example.org/#/done?x=1&sid={sid}");
     assert_eq!(right.header("location"), Some(expected.as_str()));
     assert_eq!(right.header("access-control-allow-origin"), Some("*"));
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_listed_is_led_to_by_a_link_and_not_without_a_click() {
+    let node = TestNode::start().await;
+    let token = node.identity_user("alice").await;
+    let (sid, code) = send_mail_with(&node, &token, "https://app.example.org/#/done?x=1").await;
+    for _ in 0..2 {
+        let page = visit(&node, &format!("sid={sid}&client_secret=monkeys&token={code}")).send().await;
+        assert_page(&page, 200);
+        assert!(page.text.contains("href=\"https:&#x2f;&#x2f;app.example.org"), "{page:?}");
+    }
+    node.get_validated(&token, &sid, "monkeys").send().await.ok();
 }
 
 #[tokio::test]
