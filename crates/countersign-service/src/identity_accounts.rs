@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 pub use self::proof::OpenIdProofs;
 use crate::Limits;
 
+/// How often the use of an access token is noted, so that one that is used costs no write with each request.
+const USE_NOTED_EVERY: Duration = Duration::from_hours(24);
+
 /// Who may use the identity service. Cheap to clone.
 #[derive(Clone)]
 pub struct IdentityAccounts {
@@ -81,7 +84,7 @@ pub enum IdentityRegisterError {
 /// Why an access token does not let its holder in.
 #[derive(Debug, Error)]
 pub enum IdentityCallerError {
-    /// It was never given out, or was logged out.
+    /// It was never given out, was logged out, ended with its user's account, or was not used for long.
     #[error("unknown access token")]
     Unknown,
     /// Its user has not accepted all terms.
@@ -175,6 +178,19 @@ impl IdentityAccounts {
 
     async fn find(&self, token: &str) -> Result<IdentityCaller, IdentityCallerError> {
         let hash = self.keyring.identity_token_hash(token);
-        self.storage.find_identity_caller(hash).await?.ok_or(IdentityCallerError::Unknown)
+        let found = self.storage.find_identity_caller(hash).await?;
+        let caller = found.ok_or(IdentityCallerError::Unknown)?;
+        let now = self.clock.now();
+        if caller.used_at.after(USE_NOTED_EVERY) <= now {
+            // Whoever comes with the token needs no note of it.
+            let noted = self.storage.note_identity_token_use(hash, now).await;
+            if let Err(error) = noted {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "The use of an access token of the identity service was not noted"
+                );
+            }
+        }
+        Ok(caller)
     }
 }

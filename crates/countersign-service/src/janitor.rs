@@ -73,6 +73,7 @@ impl Janitor {
             swept.messages = swept.messages,
             swept.uia_sessions = swept.uia_sessions,
             swept.openid_tokens = swept.openid_tokens,
+            swept.identity_tokens = swept.identity_tokens,
             swept.delegated_sessions = swept.delegated_sessions,
             swept.budgets = swept.budgets,
             swept.lookup_keys = lookup_keys,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use countersign_core::{
     Account, Authorization, Device, DeviceId, Lapsed, Localpart, Medium, NewLogin, NoticeDraft, Sealed,
-    SessionId, TermsVersion, Timestamp, UiaSessionHash,
+    SessionId, TermsVersion, Timestamp, UiaSessionHash, UserId,
 };
 
 use crate::StorageError;
@@ -94,6 +94,8 @@ pub enum PasswordChanged {
 pub struct Deactivation {
     /// The account.
     pub localpart: Localpart,
+    /// Its user, whose access tokens of the identity service end too.
+    pub user_id: UserId,
     /// What allows it.
     pub authorization: Authorization,
     /// What is written to the addresses that it has.

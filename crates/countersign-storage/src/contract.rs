@@ -172,6 +172,7 @@ macro_rules! contract_tests {
             cases!($open, retention:
                 what_is_over_is_forgotten_in_time
                 tokens_and_delegations_are_forgotten_once_they_expired
+                identity_tokens_are_forgotten_once_nobody_uses_them
                 sweep_deletes_no_more_rows_than_asked
                 session_that_owes_a_message_stays
                 spent_budgets_stay_until_they_are_full);
@@ -209,7 +210,9 @@ macro_rules! contract_tests {
                 bind_and_invitation_at_once_never_miss_each_other);
             cases!($open, identity_accounts:
                 identity_token_stands_for_its_user_until_it_is_deleted
-                accepted_terms_add_up);
+                accepted_terms_add_up
+                use_of_a_token_is_noted
+                identity_tokens_end_with_their_account);
             cases!($open, recorded_binds:
                 binds_are_remembered_until_they_are_taken_back
                 what_an_ended_account_bound_is_to_be_taken_back

@@ -11,6 +11,8 @@ use crate::StorageError;
 pub struct IdentityCaller {
     /// A user of any server.
     pub user_id: UserId,
+    /// When the token was used last, as far as was noted.
+    pub used_at: Timestamp,
     /// The policies that the user accepted, by name and version.
     pub accepted: Vec<TermsVersion>,
 }
@@ -18,7 +20,7 @@ pub struct IdentityCaller {
 /// Who may use the identity service.
 #[async_trait]
 pub trait IdentityAccountStore: Send + Sync {
-    /// Keeps a new access token.
+    /// Keeps a new access token, which counts as used now.
     async fn add_identity_token(
         &self,
         token: IdentityTokenHash,
@@ -31,6 +33,13 @@ pub trait IdentityAccountStore: Send + Sync {
         &self,
         token: IdentityTokenHash,
     ) -> Result<Option<IdentityCaller>, StorageError>;
+
+    /// Notes that an access token was used. One that is gone, or was used later, stays as it is.
+    async fn note_identity_token_use(
+        &self,
+        token: IdentityTokenHash,
+        now: Timestamp,
+    ) -> Result<(), StorageError>;
 
     /// Deletes an access token. `false` if there was none.
     async fn delete_identity_token(&self, token: IdentityTokenHash) -> Result<bool, StorageError>;

@@ -64,8 +64,11 @@ pub trait ImportStore: Send + Sync {
     async fn import_ephemeral_keys(&self, public_keys: Vec<String>) -> Result<Vec<Imported>, StorageError>;
 
     /// Keeps access tokens of the identity service that are not known yet.
-    async fn import_identity_tokens(&self, tokens: Vec<IdentityToken>)
-    -> Result<Vec<Imported>, StorageError>;
+    async fn import_identity_tokens(
+        &self,
+        tokens: Vec<IdentityToken>,
+        now: Timestamp,
+    ) -> Result<Vec<Imported>, StorageError>;
 
     /// Keeps policies that users of the identity service accepted.
     async fn import_identity_terms(

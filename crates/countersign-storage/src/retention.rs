@@ -14,6 +14,8 @@ pub struct Retention {
     pub sessions: Duration,
     /// Messages, after they were finished.
     pub messages: Duration,
+    /// Access tokens of the identity service, after they were used last.
+    pub identity_tokens: Duration,
     /// How many rows of a table one sweep deletes at most, so that no request waits for it.
     pub rows_per_sweep: usize,
 }
@@ -29,6 +31,8 @@ pub struct Swept {
     pub uia_sessions: u64,
     /// Tokens that proved users to other services.
     pub openid_tokens: u64,
+    /// Access tokens of the identity service that nobody uses any more.
+    pub identity_tokens: u64,
     /// Other ends of sessions that another service validated.
     pub delegated_sessions: u64,
     /// Budgets that are full again.

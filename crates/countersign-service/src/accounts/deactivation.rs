@@ -40,6 +40,7 @@ impl Accounts {
     pub async fn deactivate(&self, wish: Deactivate, notices: &Notices) -> Result<(), DeactivateError> {
         let drafts = notices.drafts(&wish.localpart, &wish.context.language).await;
         let deactivation = Deactivation {
+            user_id: self.user_id(&wish.localpart),
             localpart: wish.localpart,
             authorization: wish.proof.authorization(),
             notices: drafts.map_err(DeactivateError::Notices)?,

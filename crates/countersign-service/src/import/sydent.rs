@@ -64,7 +64,7 @@ impl Importer {
             (ImportKind::AccessTokens, counts.tokens),
             by_id(|after| database.tokens(after, BATCH)),
             |token| self.read_token(&token),
-            async |tokens| self.storage.import_identity_tokens(tokens).await,
+            async |tokens| self.storage.import_identity_tokens(tokens, self.clock.now()).await,
             watch,
         );
         tallies.insert(ImportKind::AccessTokens, tokens.await?);

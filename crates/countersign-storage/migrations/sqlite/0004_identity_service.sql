@@ -1,11 +1,15 @@
 -- What the identity service keeps (docs/decisions/0014).
 
--- Access tokens of the identity service, as keyed hashes, and the users of any server that they stand for.
+-- Access tokens of the identity service, as keyed hashes, and the users of any server that they stand for. `used_at` is when
+-- one was used last, to the day: it is not written with each use.
 create table identity_accounts (
     token_hash blob not null primary key,
     user_id text not null,
-    created_at integer not null
+    created_at integer not null,
+    used_at integer not null
 ) strict, without rowid;
+create index identity_accounts_by_user on identity_accounts (user_id);
+create index identity_accounts_by_use on identity_accounts (used_at);
 
 -- Policies that users of any server accepted.
 create table identity_terms_acceptances (

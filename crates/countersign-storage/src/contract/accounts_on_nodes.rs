@@ -158,7 +158,7 @@ async fn account_step(
         6 => drop(node.complete_uia_stage(uia, Stage::Password, password_proof("alice")).await.unwrap()),
         _ if number < 100 => node.log_out(&name, &device_id(&format!("D{}", number % 3))).await.unwrap(),
         _ => {
-            let end = Deactivation { localpart: name, authorization: by_session(uia), notices };
+            let end = Deactivation { authorization: by_session(uia), notices, ..deactivation("alice") };
             drop(node.deactivate(end, NOW).await.unwrap());
         }
     }

@@ -179,9 +179,9 @@ pub(crate) async fn what_clients_hold_goes_on_working(storage: Arc<dyn Storage>)
         created_at: NOW,
     };
     let tokens = || vec![token("a", "alice"), token("b", "bob")];
-    assert_eq!(storage.import_identity_tokens(tokens()).await.unwrap(), [Imported::Taken; 2]);
+    assert_eq!(storage.import_identity_tokens(tokens(), NOW).await.unwrap(), [Imported::Taken; 2]);
     let again = vec![token("a", "carol"), token("b", "bob")];
-    assert_eq!(storage.import_identity_tokens(again).await.unwrap(), [Imported::AlreadyThere; 2]);
+    assert_eq!(storage.import_identity_tokens(again, NOW).await.unwrap(), [Imported::AlreadyThere; 2]);
 
     let terms = TermsVersion::parse("privacy", "1").unwrap();
     let accepted = || vec![(user("alice"), terms.clone()), (user("alice"), terms.clone())];

@@ -118,7 +118,8 @@ pub(crate) async fn notice_is_forgotten_in_time(storage: Arc<dyn Storage>) {
     storage.delete_threepid(&localpart("alice"), hash, vec![draft], NOW).await.unwrap();
     assert_eq!(sent(&*storage, NOW).await.len(), 1);
     assert!(storage.find_session(sid).await.unwrap().is_some());
-    let retention = crate::Retention { sessions: HOUR, messages: HOUR, rows_per_sweep: 100 };
+    let retention =
+        crate::Retention { sessions: HOUR, messages: HOUR, identity_tokens: DAY, rows_per_sweep: 100 };
     storage.sweep(retention, LONG_AFTER).await.unwrap();
     assert!(storage.find_session(sid).await.unwrap().is_none());
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use countersign_core::{AccountHome, Authorization, Medium, RecordedBind, Sealed, Timestamp};
+use countersign_core::{AccountHome, Medium, RecordedBind, Sealed, Timestamp};
 
 use super::{data::*, identity_data::address_hash};
-use crate::{BindToTakeBack, Deactivated, Deactivation, Recorded, Storage};
+use crate::{BindToTakeBack, Deactivated, Recorded, Storage};
 
 fn recorded(name: &str, address: &str, id_server: &str, bound_at: Timestamp) -> RecordedBind {
     RecordedBind {
@@ -54,12 +54,7 @@ pub(crate) async fn binds_are_remembered_until_they_are_taken_back(storage: Arc<
 }
 
 async fn end(storage: &dyn Storage, name: &str, now: Timestamp) {
-    let end = Deactivation {
-        localpart: localpart(name),
-        authorization: Authorization::default(),
-        notices: Vec::new(),
-    };
-    let done = storage.deactivate(end, now).await.unwrap();
+    let done = storage.deactivate(deactivation(name), now).await.unwrap();
     assert_eq!(done, Deactivated::Done { notified: Vec::new() });
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use countersign_core::{BudgetKind, Sealed, SessionId, SessionPurpose, UiaOperation, UiaSession};
 
-use super::data::*;
+use super::{data::*, identity_data::user};
 use crate::{Retention, Storage, Swept};
 
-pub(super) const RETENTION: Retention = Retention { sessions: DAY, messages: HOUR, rows_per_sweep: 100 };
+pub(super) const RETENTION: Retention =
+    Retention { sessions: DAY, messages: HOUR, identity_tokens: DAY, rows_per_sweep: 100 };
 
 pub(crate) async fn what_is_over_is_forgotten_in_time(storage: Arc<dyn Storage>) {
     let request = alice();
@@ -46,6 +47,20 @@ pub(crate) async fn tokens_and_delegations_are_forgotten_once_they_expired(stora
     assert_eq!(storage.find_delegation(sid).await.unwrap(), None);
 }
 
+pub(crate) async fn identity_tokens_are_forgotten_once_nobody_uses_them(storage: Arc<dyn Storage>) {
+    let tokens = ["a", "b"].map(|text| keyring().identity_token_hash(text));
+    for token in tokens {
+        storage.add_identity_token(token, &user("alice"), NOW).await.unwrap();
+    }
+    storage.note_identity_token_use(tokens[1], NOW.after(HOUR)).await.unwrap();
+    let sweep = async |now| storage.sweep(RETENTION, now).await.unwrap();
+    assert_eq!(sweep(NOW.after(DAY)).await, Swept::default());
+    assert_eq!(sweep(NOW.after(DAY).after(SECOND)).await, Swept { identity_tokens: 1, ..Swept::default() });
+    assert_eq!(storage.find_identity_caller(tokens[0]).await.unwrap(), None);
+    assert!(storage.find_identity_caller(tokens[1]).await.unwrap().is_some());
+    assert_eq!(sweep(NOW.after(DAY).after(2 * HOUR)).await, Swept { identity_tokens: 1, ..Swept::default() });
+}
+
 pub(crate) async fn sweep_deletes_no_more_rows_than_asked(storage: Arc<dyn Storage>) {
     let phone = device_id("PHONE");
     storage.register(registration("alice", Some(login("alice", "PHONE", "a"))), NOW).await.unwrap();
@@ -60,18 +75,30 @@ pub(crate) async fn sweep_deletes_no_more_rows_than_asked(storage: Arc<dyn Stora
         assert!(storage.add_openid_token(token, &localpart("alice"), &phone, NOW.after(HOUR)).await.unwrap());
         let sid = SessionId::from_bytes([number; 22]);
         storage.keep_delegation(sid, Sealed::from_bytes(Vec::new()), NOW.after(HOUR)).await.unwrap();
+        let token = keyring().identity_token_hash(&name);
+        storage.add_identity_token(token, &user("alice"), NOW).await.unwrap();
     }
     let two_rows = Retention { rows_per_sweep: 2, ..RETENTION };
     let mut total = Swept::default();
     for _ in 0..6 {
         let swept = storage.sweep(two_rows, NOW.after(10 * DAY)).await.unwrap();
-        let Swept { sessions, messages, uia_sessions, openid_tokens, delegated_sessions, budgets } = swept;
-        let counts = [sessions, messages, uia_sessions, openid_tokens, delegated_sessions, budgets];
+        let Swept {
+            sessions,
+            messages,
+            uia_sessions,
+            openid_tokens,
+            identity_tokens,
+            delegated_sessions,
+            budgets,
+        } = swept;
+        let counts =
+            [sessions, messages, uia_sessions, openid_tokens, identity_tokens, delegated_sessions, budgets];
         assert!(counts.into_iter().all(|count| count <= 2), "{swept:?}");
         total.sessions += swept.sessions;
         total.messages += swept.messages;
         total.uia_sessions += swept.uia_sessions;
         total.openid_tokens += swept.openid_tokens;
+        total.identity_tokens += swept.identity_tokens;
         total.delegated_sessions += swept.delegated_sessions;
         total.budgets += swept.budgets;
     }
@@ -82,6 +109,7 @@ pub(crate) async fn sweep_deletes_no_more_rows_than_asked(storage: Arc<dyn Stora
             messages: 5,
             uia_sessions: 5,
             openid_tokens: 5,
+            identity_tokens: 5,
             delegated_sessions: 5,
             budgets: 5
         }

@@ -14,11 +14,12 @@ impl IdentityAccountStore for PostgresStorage {
         user_id: &UserId,
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        let insert =
-            Query::new("insert into identity_accounts (token_hash, user_id, created_at) values ($1, $2, $3)")
-                .with(token.as_bytes().as_slice())
-                .with(user_id.as_str())
-                .with(now.as_millis());
+        let insert = Query::new(
+            "insert into identity_accounts (token_hash, user_id, created_at, used_at) values ($1, $2, $3, $3)",
+        )
+        .with(token.as_bytes().as_slice())
+        .with(user_id.as_str())
+        .with(now.as_millis());
         self.connect().await?.run([insert]).await?;
         Ok(())
     }
@@ -28,13 +29,26 @@ impl IdentityAccountStore for PostgresStorage {
         token: IdentityTokenHash,
     ) -> Result<Option<IdentityCaller>, StorageError> {
         let select = Query::new(
-            "select i.user_id, t.policy, t.version
+            "select i.user_id, i.used_at, t.policy, t.version
              from identity_accounts i left join identity_terms_acceptances t on t.user_id = i.user_id
              where i.token_hash = $1 order by t.policy, t.version",
         )
         .with(token.as_bytes().as_slice());
         let [found] = self.connect().await?.run([select]).await?;
         Ok(read_caller(&found)?)
+    }
+
+    async fn note_identity_token_use(
+        &self,
+        token: IdentityTokenHash,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        let update =
+            Query::new("update identity_accounts set used_at = $2 where token_hash = $1 and used_at < $2")
+                .with(token.as_bytes().as_slice())
+                .with(now.as_millis());
+        self.connect().await?.run([update]).await?;
+        Ok(())
     }
 
     async fn delete_identity_token(&self, token: IdentityTokenHash) -> Result<bool, StorageError> {
@@ -70,7 +84,8 @@ fn read_caller(reply: &Reply) -> Outcome<Option<IdentityCaller>> {
     for row in &reply.rows {
         let mut columns = Columns::of("identity_accounts", row);
         let user_id = columns.parse("user_id", parse_user_id)?;
-        let caller = caller.get_or_insert(IdentityCaller { user_id, accepted: Vec::new() });
+        let used_at = columns.timestamp("used_at")?;
+        let caller = caller.get_or_insert(IdentityCaller { user_id, used_at, accepted: Vec::new() });
         let policy = columns.parse_optional("policy", |policy| Some(policy.to_owned()))?;
         if let Some(policy) = policy {
             caller

@@ -57,9 +57,10 @@ impl ImportStore for PostgresStorage {
     async fn import_identity_tokens(
         &self,
         tokens: Vec<IdentityToken>,
+        now: Timestamp,
     ) -> Result<Vec<Imported>, StorageError> {
         let tokens: Arc<[_]> = tokens.into();
-        self.write(move |tx| import_identity_tokens(tx, Arc::clone(&tokens))).await
+        self.write(move |tx| import_identity_tokens(tx, Arc::clone(&tokens), now)).await
     }
 
     async fn import_identity_terms(
@@ -205,15 +206,21 @@ async fn import_ephemeral_keys(tx: Transaction, public_keys: Arc<[String]>) -> O
     Ok(outcomes(public_keys.iter().cloned(), inserted))
 }
 
-async fn import_identity_tokens(tx: Transaction, tokens: Arc<[IdentityToken]>) -> Outcome<Vec<Imported>> {
+async fn import_identity_tokens(
+    tx: Transaction,
+    tokens: Arc<[IdentityToken]>,
+    now: Timestamp,
+) -> Outcome<Vec<Imported>> {
     let insert = Query::new(
-        "insert into identity_accounts (token_hash, user_id, created_at)
-         select * from unnest($1::bytea[], $2::text[], $3::bigint[])
+        "insert into identity_accounts (token_hash, user_id, created_at, used_at)
+         select token_hash, user_id, created_at, $4
+         from unnest($1::bytea[], $2::text[], $3::bigint[]) as n (token_hash, user_id, created_at)
          on conflict (token_hash) do nothing returning token_hash",
     )
     .with(tokens.iter().map(|token| token.token.as_bytes().as_slice()).collect::<Vec<_>>())
     .with(tokens.iter().map(|token| token.user_id.as_str()).collect::<Vec<_>>())
-    .with(tokens.iter().map(|token| token.created_at.as_millis()).collect::<Vec<_>>());
+    .with(tokens.iter().map(|token| token.created_at.as_millis()).collect::<Vec<_>>())
+    .with(now.as_millis());
     let read = |row: &_| Columns::of("identity_accounts", row).bytes("token_hash");
     let inserted = insert_new(tx, insert, read).await?;
     Ok(outcomes(tokens.iter().map(|token| *token.token.as_bytes()), inserted))

@@ -28,13 +28,22 @@ impl RetentionStore for PostgresStorage {
             delete_messages(messages, limit),
             delete_uia_sessions(now, limit),
             delete_openid_tokens(now, limit),
+            delete_identity_tokens(now.before(retention.identity_tokens), limit),
             delete_delegated_sessions(now, limit),
         ];
-        let [messages, uia_sessions, openid_tokens, delegated_sessions] =
+        let [messages, uia_sessions, openid_tokens, identity_tokens, delegated_sessions] =
             self.connect().await?.run(others).await?.map(|reply| reply.changed());
         let (budgets, until) = self.write(move |tx| sweep_budgets(tx, now, limit, after.clone())).await?;
         *self.budgets_swept() = until;
-        Ok(Swept { sessions, messages, uia_sessions, openid_tokens, delegated_sessions, budgets })
+        Ok(Swept {
+            sessions,
+            messages,
+            uia_sessions,
+            openid_tokens,
+            identity_tokens,
+            delegated_sessions,
+            budgets,
+        })
     }
 }
 
@@ -114,6 +123,16 @@ fn delete_openid_tokens(now: Timestamp, limit: i64) -> Query<'static> {
             for update skip locked)",
     )
     .with(now.as_millis())
+    .with(limit)
+}
+
+fn delete_identity_tokens(before: Timestamp, limit: i64) -> Query<'static> {
+    Query::new(
+        "delete from identity_accounts where token_hash in (
+            select token_hash from identity_accounts where used_at < $1 order by used_at limit $2
+            for update skip locked)",
+    )
+    .with(before.as_millis())
     .with(limit)
 }
 

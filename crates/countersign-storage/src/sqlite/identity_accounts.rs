@@ -24,7 +24,7 @@ impl IdentityAccountStore for SqliteStorage {
             change_one(
                 tx,
                 "identity_accounts",
-                "insert into identity_accounts (token_hash, user_id, created_at) values (?1, ?2, ?3)",
+                "insert into identity_accounts (token_hash, user_id, created_at, used_at) values (?1, ?2, ?3, ?3)",
                 params![token.as_bytes(), user_id.as_str(), now.as_millis()],
             )
         })
@@ -38,13 +38,27 @@ impl IdentityAccountStore for SqliteStorage {
         self.read(move |tx| {
             let _view = View::begin(tx)?;
             let statement =
-                tx.prepare_cached("select user_id from identity_accounts where token_hash = ?1")?;
-            let user_id = find(statement, [token.as_bytes()], |row| {
-                Columns::of("identity_accounts", row).parse("user_id", parse_user_id)
+                tx.prepare_cached("select user_id, used_at from identity_accounts where token_hash = ?1")?;
+            let found = find(statement, [token.as_bytes()], |row| {
+                let mut columns = Columns::of("identity_accounts", row);
+                Ok((columns.parse("user_id", parse_user_id)?, columns.timestamp("used_at")?))
             })?;
-            let Some(user_id) = user_id else { return Ok(None) };
+            let Some((user_id, used_at)) = found else { return Ok(None) };
             let accepted = list_accepted(tx, &user_id)?;
-            Ok(Some(IdentityCaller { user_id, accepted }))
+            Ok(Some(IdentityCaller { user_id, used_at, accepted }))
+        })
+        .await
+    }
+
+    async fn note_identity_token_use(
+        &self,
+        token: IdentityTokenHash,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.write(move |tx| {
+            let update = "update identity_accounts set used_at = ?2 where token_hash = ?1 and used_at < ?2";
+            change(tx, update, params![token.as_bytes(), now.as_millis()])?;
+            Ok(())
         })
         .await
     }

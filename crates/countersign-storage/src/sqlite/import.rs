@@ -53,13 +53,15 @@ impl ImportStore for SqliteStorage {
     async fn import_identity_tokens(
         &self,
         tokens: Vec<IdentityToken>,
+        now: Timestamp,
     ) -> Result<Vec<Imported>, StorageError> {
         self.write(move |tx| {
-            let insert = "insert into identity_accounts (token_hash, user_id, created_at) values (?1, ?2, ?3)
-                on conflict (token_hash) do nothing";
+            let insert = "insert into identity_accounts (token_hash, user_id, created_at, used_at)
+                values (?1, ?2, ?3, ?4) on conflict (token_hash) do nothing";
             let import = |token: &IdentityToken| {
                 let (hash, created_at) = (token.token.as_bytes(), token.created_at.as_millis());
-                Ok(outcome(change(tx, insert, params![hash, token.user_id.as_str(), created_at])?))
+                let user_id = token.user_id.as_str();
+                Ok(outcome(change(tx, insert, params![hash, user_id, created_at, now.as_millis()])?))
             };
             tokens.iter().map(import).collect()
         })

@@ -61,6 +61,12 @@ fn sweep(
             select token_hash from openid_tokens where expires_at < ?1 order by expires_at limit ?2)",
         params![now.as_millis(), limit],
     )?;
+    let identity_tokens = change(
+        tx,
+        "delete from identity_accounts where token_hash in (
+            select token_hash from identity_accounts where used_at < ?1 order by used_at limit ?2)",
+        params![now.before(retention.identity_tokens).as_millis(), limit],
+    )?;
     let delegated_sessions = change(
         tx,
         "delete from delegated_sessions where sid in (
@@ -74,6 +80,7 @@ fn sweep(
         messages: count(messages),
         uia_sessions: count(uia_sessions),
         openid_tokens: count(openid_tokens),
+        identity_tokens: count(identity_tokens),
         delegated_sessions: count(delegated_sessions),
         budgets: count(budgets),
     };

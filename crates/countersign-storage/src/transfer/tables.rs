@@ -259,7 +259,7 @@ pub(crate) const TABLES: &[Table] = &[
         name: "identity_accounts",
         from: "identity_accounts",
         order: "token_hash",
-        columns: &[blob("token_hash"), text("user_id"), integer("created_at")],
+        columns: &[blob("token_hash"), text("user_id"), integer("created_at"), integer("used_at")],
         left_out: &[],
     },
     Table {

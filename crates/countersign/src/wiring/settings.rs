@@ -164,6 +164,7 @@ pub(super) fn retention(config: &Config) -> Retention {
     Retention {
         sessions: config.retention.expired_sessions,
         messages: config.retention.finished_messages,
+        identity_tokens: config.retention.identity_tokens,
         rows_per_sweep: 500,
     }
 }

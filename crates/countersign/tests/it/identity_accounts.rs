@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 use axum::http::Method;
 use countersign::config::{PeerUrl, SidecarConfig};
 use countersign_api::{
-    client::account::WHOAMI,
+    client::{account::WHOAMI, deactivate::DEACTIVATE},
     federation::openid::USERINFO,
     identity::{
         account::{ACCOUNT, LOGOUT, REGISTER},
@@ -16,8 +16,8 @@ use countersign_api::{
 use serde_json::{Value, json};
 
 use crate::{
-    steps::{identity, send_all},
-    support::{OtherHomeserver, TestNode},
+    steps::{identity, password_auth, send_all},
+    support::{OtherHomeserver, PASSWORD, TestNode},
     wire::Call,
 };
 
@@ -69,6 +69,33 @@ async fn a_user_of_this_node_gets_a_token_and_ends_it() {
     // Only here a token is said to be unknown.
     log_out().send().await.expect_error(401, "M_UNKNOWN_TOKEN");
     node.call(Method::POST, &identity(LOGOUT)).send().await.expect_error(401, "M_UNAUTHORIZED");
+}
+
+#[tokio::test]
+async fn a_token_ends_with_the_account() {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.register("alice").await, node.identity_user("bob").await);
+    let tokens = [node.identity_token(&alice).await, node.identity_token(&alice).await];
+    let proof = json!({"auth": password_auth(&alice, PASSWORD)});
+    node.post(DEACTIVATE, &proof).token(&alice.access_token).send().await.ok();
+    for token in tokens {
+        node.identity_get(ACCOUNT).token(&token).send().await.expect_error(401, "M_UNAUTHORIZED");
+    }
+    assert_eq!(whose(&node, &bob).await["user_id"], "@bob:localhost");
+}
+
+#[tokio::test]
+async fn the_use_of_a_token_is_noted_once_a_day() {
+    let node = TestNode::start().await;
+    let token = node.identity_user("alice").await;
+    let used_at = || node.look_up_count("select used_at from identity_accounts");
+    let made_at = used_at();
+    node.let_pass(Duration::from_secs(23 * 3600)).await;
+    whose(&node, &token).await;
+    assert_eq!(used_at(), made_at);
+    node.let_pass(Duration::from_secs(3600)).await;
+    whose(&node, &token).await;
+    assert_eq!(used_at(), made_at + 24 * 3_600_000);
 }
 
 #[tokio::test]

@@ -1,13 +1,19 @@
 //! Changes to accounts, what allows them, and what they take away.
 
-use countersign_core::{Authorization, Credential, Stage, StageProof, UiaSession, UiaSessionHash};
+use countersign_core::{Authorization, Credential, Stage, StageProof, UiaSession, UiaSessionHash, UserId};
 
 use super::*;
 use crate::{Deactivation, StageCompleted};
 
 /// The end of an account, which nothing stands against.
 pub(crate) fn deactivation(name: &str) -> Deactivation {
-    Deactivation { localpart: localpart(name), authorization: Authorization::default(), notices: Vec::new() }
+    let localpart = localpart(name);
+    Deactivation {
+        user_id: UserId::new(&localpart, &server_name()),
+        localpart,
+        authorization: Authorization::default(),
+        notices: Vec::new(),
+    }
 }
 
 /// Allowed by the authentication session of that id.

@@ -62,6 +62,7 @@ pub(super) async fn deactivate(
             .with(name)
             .with(now.as_millis()),
         Query::new("delete from terms_acceptances where localpart = $1").with(name),
+        Query::new("delete from identity_accounts where user_id = $1").with(deactivation.user_id.as_str()),
         Query::new(
             "delete from uia_sessions
              where (localpart = $1 or registered = $1 or proven = $1) and id_hash is distinct from $2",

@@ -46,6 +46,7 @@ pub(super) fn deactivate(
         params![name, now.as_millis()],
     )?;
     change(tx, "delete from terms_acceptances where localpart = ?1", [name])?;
+    change(tx, "delete from identity_accounts where user_id = ?1", [deactivation.user_id.as_str()])?;
     // Looks through the whole table, which is rare enough: the session that made an account has no index by it.
     change(
         tx,

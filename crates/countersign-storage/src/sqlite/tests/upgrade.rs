@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    Authorization, LookupFilter, Stage, TokenOwner, UIA_SESSION_LIFETIME, UiaOperation, UiaSession,
-    UiaTargetHash,
+    LookupFilter, Stage, TokenOwner, UIA_SESSION_LIFETIME, UiaOperation, UiaSession, UiaTargetHash,
 };
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
 use super::{SqliteStorage, open, settings};
 use crate::{
-    AccountStore as _, AssociationStore as _, Deactivated, Deactivation, InvitationStored, PepperStore as _,
+    AccountStore as _, AssociationStore as _, Deactivated, InvitationStored, PepperStore as _,
     RegistrationTokenStore as _, SigningKeyStore as _, StorageError, ThreepidStore as _, TokenStore as _,
     UiaStore as _,
     contract::{data::*, identity_data::*},
@@ -102,11 +101,7 @@ async fn database_of_the_client_api_gets_an_identity_service() {
     let session = proven(&storage, "no@example.org", "secret").await;
     bind_until_done(&storage, &session, "alice").await;
     assert_eq!(look_up(&storage, &["no@example.org"]).await, [Some(user("alice"))]);
-    let end = Deactivation {
-        localpart: localpart("alice"),
-        authorization: Authorization::default(),
-        notices: Vec::new(),
-    };
+    let end = deactivation("alice");
     assert_eq!(storage.deactivate(end, NOW).await.unwrap(), Deactivated::Done { notified: Vec::new() });
 }
 

@@ -100,7 +100,7 @@ async fn every_table_and_column_of_postgresql_is_filled_unless_it_fills_itself()
 #[tokio::test]
 async fn every_column_counts_in_the_sum() {
     let (_folder, path) = sqlite();
-    super::random_rows(&path, 3, 15);
+    super::random_rows(&path, 3, 16);
     let database = TestDatabase::create().await;
     super::moved(&path, &database).await.unwrap();
     let target = Target::open(&settings(&database)).await.unwrap();

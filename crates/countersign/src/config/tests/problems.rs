@@ -84,6 +84,7 @@ fn every_problem_names_its_key() {
         ("outbox.retry_delay_min", |c| c.outbox.retry_delay_min = Duration::ZERO),
         ("outbox.retry_delay_max", |c| c.outbox.retry_delay_max = SECOND),
         ("outbox.poll_interval", |c| c.outbox.poll_interval = Duration::ZERO),
+        ("retention.identity_tokens", |c| c.retention.identity_tokens = Duration::from_secs(24 * 3600)),
         ("retention.interval", |c| c.retention.interval = Duration::ZERO),
         ("retention.finished_messages", |c| c.retention.finished_messages = Duration::from_secs(3600)),
         ("log.filter", |c| c.log.filter = "countersign=loud".into()),
