@@ -1,6 +1,6 @@
 //! What is there of what allows a change to an account.
 
-use countersign_core::{AccountHome, Authorization, Credential, Grounds, Localpart};
+use countersign_core::{AccountHome, Authorization, Credential, Grounds, Localpart, SessionId};
 
 use tokio_postgres::Row;
 
@@ -31,6 +31,19 @@ pub(super) async fn load_and_lock(
     home: AccountHome,
     lock: Lock,
 ) -> Outcome<Grounds> {
+    load_and_lock_beside(tx, authorization, localpart, home, lock, None).await
+}
+
+/// The same where the change is about one more validation session: that and the one of the authorization are locked in one
+/// order, whichever is which.
+pub(super) async fn load_and_lock_beside(
+    tx: &mut Transaction,
+    authorization: &Authorization,
+    localpart: &Localpart,
+    home: AccountHome,
+    lock: Lock,
+    beside: Option<&SessionId>,
+) -> Outcome<Grounds> {
     let mut grounds = Grounds::default();
     if let Some(id) = authorization.uia_session {
         grounds.uia_session = uia::load_and_lock(tx, id).await?;
@@ -50,6 +63,9 @@ pub(super) async fn load_and_lock(
     match &authorization.credential {
         Credential::Session | Credential::Password(_) => {}
         Credential::Threepid(sid) => {
+            if let Some(beside) = beside {
+                tx.run([sessions::lock_in_order([sid, beside])]).await?;
+            }
             let [found] = tx.run([sessions::find_and_lock(sid)]).await?;
             grounds.proof = sessions::read_found(&found)?;
             if let Some(proof) = &grounds.proof {

@@ -175,7 +175,8 @@ async fn import_invitations(tx: Transaction, invitations: Arc<[Invitation]>) -> 
             (token_hash, address_hash, sender, sealed_details, sid, created_at, handed_over_at)
          select * from unnest(
             $1::bytea[], $2::bytea[], $3::text[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[])
-         on conflict (token_hash) do nothing returning token_hash",
+            as n (token_hash, address_hash, sender, sealed_details, sid, created_at, handed_over_at)
+         order by token_hash on conflict (token_hash) do nothing returning token_hash",
     )
     .with(bytes(|invitation| invitation.token_hash.as_bytes()))
     .with(bytes(|invitation| invitation.address_hash.as_bytes()))
@@ -197,7 +198,7 @@ async fn import_ephemeral_keys(tx: Transaction, public_keys: Arc<[String]>) -> O
     let insert = Query::new(
         "insert into ephemeral_keys (public_key, token_hash)
          select public_key, $2 from unnest($1::text[]) as n (public_key)
-         on conflict (public_key) do nothing returning public_key",
+         order by public_key on conflict (public_key) do nothing returning public_key",
     )
     .with(public_keys.iter().map(String::as_str).collect::<Vec<_>>())
     .with(NO_INVITATION.as_slice());
@@ -215,7 +216,7 @@ async fn import_identity_tokens(
         "insert into identity_accounts (token_hash, user_id, created_at, used_at)
          select token_hash, user_id, created_at, $4
          from unnest($1::bytea[], $2::text[], $3::bigint[]) as n (token_hash, user_id, created_at)
-         on conflict (token_hash) do nothing returning token_hash",
+         order by token_hash on conflict (token_hash) do nothing returning token_hash",
     )
     .with(tokens.iter().map(|token| token.token.as_bytes().as_slice()).collect::<Vec<_>>())
     .with(tokens.iter().map(|token| token.user_id.as_str()).collect::<Vec<_>>())
@@ -235,7 +236,7 @@ async fn import_identity_terms(
         "insert into identity_terms_acceptances (user_id, policy, version, accepted_at)
          select user_id, policy, version, $4 from unnest($1::text[], $2::text[], $3::text[])
             as n (user_id, policy, version)
-         on conflict (user_id, policy, version) do nothing returning user_id, policy, version",
+         order by user_id, policy, version on conflict (user_id, policy, version) do nothing returning user_id, policy, version",
     )
     .with(accepted.iter().map(|(user_id, _)| user_id.as_str()).collect::<Vec<_>>())
     .with(accepted.iter().map(|(_, terms)| terms.policy()).collect::<Vec<_>>())
@@ -328,7 +329,8 @@ async fn insert_threepids(tx: Transaction, taken: Vec<&AccountThreepid>) -> Outc
     insert_new(tx, insert, |row| Columns::of("account_threepids", row).bytes("address_hash")).await
 }
 
-/// Runs an insert that does nothing where there is a row, and answers the keys of the new ones.
+/// Runs an insert that does nothing where there is a row, in the order of its key, so that two at once wait for each other at
+/// most, and answers the keys of the new ones.
 async fn insert_new<K: Eq + Hash>(
     tx: Transaction,
     insert: Query<'_>,

@@ -164,6 +164,12 @@ pub(super) fn find_and_lock(sid: &SessionId) -> Query<'_> {
     Query::new(select_sessions!("where sid = $1 for update")).with(sid.as_bytes().as_slice())
 }
 
+/// Keeps others from changing these until the end of the transaction.
+pub(super) fn lock_in_order(sids: [&SessionId; 2]) -> Query<'_> {
+    Query::new("select 1 from validation_sessions where sid = any($1) order by sid for update")
+        .with(sids.map(|sid| sid.as_bytes().as_slice()).to_vec())
+}
+
 /// What [`find`] found.
 pub(super) fn read_found(reply: &Reply) -> Outcome<Option<ValidationSession>> {
     first(&reply.rows, read)

@@ -103,8 +103,10 @@ async fn add_threepid(
     now: Timestamp,
 ) -> Outcome<Result<AddedThreepid, AddRefusal>> {
     let (authorization, home) = (&add.authorization, add.account);
+    let (localpart, beside) = (&add.localpart, Some(&add.sid));
     let grounds =
-        authorization::load_and_lock(&mut tx, authorization, &add.localpart, home, Lock::Share).await?;
+        authorization::load_and_lock_beside(&mut tx, authorization, localpart, home, Lock::Share, beside)
+            .await?;
     let [found] = tx.run([sessions::find_and_lock(&add.sid)]).await?;
     let session = sessions::read_found(&found)?;
     let mut state = AddState { session, owner: None, grounds };
