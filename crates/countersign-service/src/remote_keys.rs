@@ -58,11 +58,13 @@ impl RemoteKeys {
         key: &SigningKeyId,
         network: ClientNetwork,
     ) -> Result<PublicKeys, RemoteKeyError> {
-        // A key that gave way to another signs no new request.
-        let own = self.signing.current_keys();
         // Beside a homeserver the name is that server's, and so are keys that aren't ours.
-        if server == self.signing.server_name() && own.contains_key(key) {
-            return Ok(own);
+        if server == self.signing.server_name() {
+            // A key that gave way to another signs no new request.
+            let own = self.signing.current_keys(key).await?;
+            if own.contains_key(key) {
+                return Ok(own);
+            }
         }
         if let Some(known) = self.federation.known_server_keys(server, key) {
             return Ok(known);

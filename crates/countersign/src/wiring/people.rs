@@ -81,7 +81,7 @@ async fn open_signing(config: &Config, parts: &PeopleParts) -> Result<Signing> {
     let file = config.keys.signing_key_file.as_deref().map(read_signing_key).transpose()?;
     let PeopleParts { storage, keyring, clock, random, .. } = parts;
     let name = config.server.name.clone();
-    Signing::open(&**storage, keyring, clock.clone(), &**random, name, file)
+    Signing::open(storage.clone(), keyring, clock.clone(), &**random, name, file)
         .await
         .context("the keys that the node signs with")
 }

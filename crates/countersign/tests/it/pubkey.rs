@@ -1,11 +1,13 @@
 //! The keys that the identity service and the node sign with, as others ask for them.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use countersign_api::{
     federation::keys::SERVER_KEYS,
     identity::pubkey::{EPHEMERAL_IS_VALID, IS_VALID},
 };
-use countersign_core::{PublicKey, ServerKeys, ServerName};
+use countersign_core::{PublicKey, ServerKeys, ServerName, decode_base64};
 use serde_json::{Value, json};
 
 use crate::support::TestNode;
@@ -90,4 +92,41 @@ async fn the_key_stays_when_the_node_restarts_and_gives_way_to_the_operators() {
         let escaped = known.replace('+', "%2B");
         assert_eq!(is_valid(&node, IS_VALID, &escaped).await, json!({"valid": true}));
     }
+}
+
+#[tokio::test]
+async fn a_key_that_another_node_brought_is_known_without_a_restart() {
+    let node = TestNode::start().await;
+    let (id, key) = current_key(&node).await;
+    // As of another node: the public half of the specification's test key, which this node does not sign with.
+    let other = "XGX0JRS2Af3be3knz2fBiRbApjm2Dh61gXDJA8kcJNI";
+    let hex: String =
+        decode_base64(other).expect("base64").iter().map(|byte| format!("{byte:02x}")).collect();
+    let bytes = match std::env::var("COUNTERSIGN_TEST_STORAGE").as_deref() {
+        Ok("postgres") => format!("decode('{hex}', 'hex')"),
+        _ => format!("x'{hex}'"),
+    };
+    node.look_up(&format!(
+        "insert into signing_keys (key_id, sealed_seed, public_key, created_at)
+         select 'ed25519:other', sealed_seed, {bytes}, created_at from signing_keys returning key_id"
+    ));
+    let found = |path: String| node.identity_get(&path).send();
+    node.let_pass(Duration::from_secs(11)).await;
+    assert_eq!(
+        found("/identity/v2/pubkey/ed25519:other".to_owned()).await.ok(),
+        json!({ "public_key": other })
+    );
+    assert_eq!(is_valid(&node, IS_VALID, other).await, json!({"valid": true}));
+    let keys = server_keys(&node).await;
+    assert_eq!(keys["verify_keys"], json!({ &id: { "key": key }, "ed25519:other": { "key": other } }));
+    // Whoever asks for what there is not does not have the database asked each time.
+    node.look_up(
+        "update signing_keys set key_id = 'ed25519:later' where key_id = 'ed25519:other' returning key_id",
+    );
+    found("/identity/v2/pubkey/ed25519:later".to_owned()).await.expect_error(404, "M_NOT_FOUND");
+    node.let_pass(Duration::from_secs(11)).await;
+    assert_eq!(
+        found("/identity/v2/pubkey/ed25519:later".to_owned()).await.ok(),
+        json!({ "public_key": other })
+    );
 }

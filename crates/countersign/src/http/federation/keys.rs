@@ -9,5 +9,5 @@ use serde_json::{Map, Value};
 ///
 /// The answer is a signed object, so it is sent exactly as it was signed.
 pub(in crate::http) async fn get_server_keys(State(signing): State<Signing>) -> Json<Map<String, Value>> {
-    Json(signing.server_keys())
+    Json(signing.server_keys().await)
 }

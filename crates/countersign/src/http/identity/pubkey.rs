@@ -19,8 +19,12 @@ pub(in crate::http) async fn get_pubkey(
     State(signing): State<Signing>,
     key_id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<PubkeyResponse>, IdentityError> {
-    // What is not UTF-8 names no key.
-    let key = key_id.ok().and_then(|Path(key_id)| signing.find_key(&key_id)).ok_or_else(|| {
+    let key = match key_id {
+        Ok(Path(key_id)) => signing.find_key(&key_id).await?,
+        // What is not UTF-8 names no key.
+        Err(_) => None,
+    };
+    let key = key.ok_or_else(|| {
         IdentityError::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, "There is no such key")
     })?;
     Ok(Json(PubkeyResponse { public_key: key.to_base64() }))
@@ -31,8 +35,8 @@ pub(in crate::http) async fn get_pubkey(
 pub(in crate::http) async fn is_valid(
     State(signing): State<Signing>,
     IdentityQuery(query): IdentityQuery<IsValidQuery>,
-) -> Json<IsValidResponse> {
-    Json(IsValidResponse { valid: signing.is_valid(&query.public_key) })
+) -> Result<Json<IsValidResponse>, IdentityError> {
+    Ok(Json(IsValidResponse { valid: signing.is_valid(&query.public_key).await? }))
 }
 
 /// `GET /identity/v2/pubkey/ephemeral/isvalid`
