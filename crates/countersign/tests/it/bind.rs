@@ -197,7 +197,7 @@ async fn a_homeserver_whose_key_is_known_takes_back_as_often_as_it_likes() {
     });
     let mut document = document.as_object().expect("an object").clone();
     sign_json(&mut document, &name, &key).expect("it can be signed");
-    other.answer(200, serde_json::Value::from(document));
+    other.answer(200, Value::from(document));
     let unbind = |origin: &str, key: &str| {
         let signature = "A".repeat(86);
         let header =

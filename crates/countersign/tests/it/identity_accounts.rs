@@ -297,7 +297,7 @@ async fn a_deactivated_user_of_this_node_gets_no_new_token() {
     let node = TestNode::start().await;
     let alice = node.register("alice").await;
     let openid = node.openid_token(&alice).await;
-    let body = json!({"auth": crate::steps::password_auth(&alice, crate::support::PASSWORD)});
+    let body = json!({"auth": password_auth(&alice, PASSWORD)});
     node.post("/account/deactivate", &body).token(&alice.access_token).send().await.ok();
     node.identity_post(REGISTER, &openid).send().await.expect_error(401, "M_UNAUTHORIZED");
 }
