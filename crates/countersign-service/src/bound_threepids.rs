@@ -143,11 +143,10 @@ impl BoundThreepids {
         localpart: Localpart,
         wish: BindElsewhere,
     ) -> Result<(), BindElsewhereError> {
-        let user_id = UserId::new(&localpart, &self.0.server_name);
         let id_server = wish.id_server.clone();
         let threepid = match self.own_service(&id_server) {
-            Some(own) => bind_here(own, user_id, wish).await?,
-            None => self.bind_there(&user_id, wish).await?,
+            Some(own) => bind_here(own, UserId::new(&localpart, &self.0.server_name), wish).await?,
+            None => self.bind_there(&localpart, wish).await?,
         };
         let bind = self.record(&localpart, &threepid, &id_server);
         let error = match self.0.storage.record_bind(bind.clone(), self.0.home).await {
@@ -169,23 +168,63 @@ impl BoundThreepids {
         Ok(charged.map_err(|limited| limited.retry_after))
     }
 
+    /// Remembers the bind before it is asked for, as far as the identity server tells beforehand what it will be: whatever
+    /// comes between, the address can be taken back. That what is remembered may not be there does no harm.
     async fn bind_there(
         &self,
-        user_id: &UserId,
+        localpart: &Localpart,
         wish: BindElsewhere,
     ) -> Result<ThirdPartyIdentifier, BindElsewhereError> {
+        let BoundThreepidsParts { storage, federation, server_name, .. } = &*self.0;
+        let BindElsewhere { id_server, sid, .. } = &wish;
         let token = Secret::new(wish.id_access_token.as_str());
         let secret = Secret::new(wish.client_secret.expose());
-        let answer =
-            self.0.federation.bind(&wish.id_server, &token, &wish.sid, &secret, user_id.as_str()).await;
-        match answer.map_err(BindElsewhereError::Unreachable)? {
+        let proven = federation.validated_threepid(id_server, &token, sid, &secret).await;
+        let proven = match proven.map_err(BindElsewhereError::Unreachable)? {
+            IdServerAnswer::Done(proven) => read_address(&proven),
+            IdServerAnswer::Refused(error) => return Err(BindElsewhereError::Refused(error)),
+            IdServerAnswer::NotSupported => None,
+        };
+        let first = match &proven {
+            Some(threepid) => self.record_first(localpart, threepid, id_server).await?,
+            None => None,
+        };
+        let user_id = UserId::new(localpart, server_name);
+        let answer = federation.bind(id_server, &token, sid, &secret, user_id.as_str()).await;
+        let refused = match answer.map_err(BindElsewhereError::Unreachable)? {
             IdServerAnswer::Done(association) => {
                 let unusable = BindElsewhereError::Unreachable(PeerError::Answer { status: 200 });
-                read_address(&association).ok_or(unusable)
+                return read_address(&association).or(proven).ok_or(unusable);
             }
-            IdServerAnswer::Refused(error) => Err(BindElsewhereError::Refused(error)),
+            IdServerAnswer::Refused(error) => BindElsewhereError::Refused(error),
             IdServerAnswer::NotSupported => {
-                Err(BindElsewhereError::Unreachable(PeerError::Answer { status: 404 }))
+                BindElsewhereError::Unreachable(PeerError::Answer { status: 404 })
+            }
+        };
+        if let Some(first) = first {
+            storage.delete_recorded_bind(&first).await?;
+        }
+        Err(refused)
+    }
+
+    /// Remembers a bind that is about to come; answers it if nothing was known of one before.
+    async fn record_first(
+        &self,
+        localpart: &Localpart,
+        threepid: &ThirdPartyIdentifier,
+        id_server: &IdServer,
+    ) -> Result<Option<RecordedBind>, BindElsewhereError> {
+        let storage = &self.0.storage;
+        let bind = self.record(localpart, threepid, id_server);
+        let known = storage.list_recorded_binds(localpart, Some(bind.address_hash)).await?;
+        if known.iter().any(|known| known.id_server == bind.id_server) {
+            return Ok(None);
+        }
+        match storage.record_bind(bind.clone(), self.0.home).await? {
+            Recorded::Kept => Ok(Some(bind)),
+            Recorded::AccountEnded => {
+                storage.delete_recorded_bind(&bind).await?;
+                Err(BindElsewhereError::AccountEnded)
             }
         }
     }

@@ -26,7 +26,7 @@ pub struct BindToTakeBack {
 /// Where users of this node bound their addresses.
 #[async_trait]
 pub trait RecordedBindStore: Send + Sync {
-    /// Remembers a bind. Again changes nothing but its time. What an account bound that ended is to be taken back at once.
+    /// Remembers a bind. Again changes nothing but its time, which is a later one then. What an account bound that ended is to be taken back at once.
     async fn record_bind(&self, bind: RecordedBind, home: AccountHome) -> Result<Recorded, StorageError>;
 
     /// What an account bound, oldest first: of one address, or all.

@@ -2,6 +2,7 @@
 
 use countersign_core::{DestinationField, IdServer, RequestToSign, ServerName, SigningKey, XMatrix};
 use hyper::Method;
+use reqwest::Url;
 use serde_json::{Map, Value, json};
 
 use super::Federation;
@@ -11,6 +12,7 @@ use crate::{
     peer::{Answer, PeerError},
 };
 
+const VALIDATED: &str = "/_matrix/identity/v2/3pid/getValidated3pid";
 const BIND: &str = "/_matrix/identity/v2/3pid/bind";
 const UNBIND: &str = "/_matrix/identity/v2/3pid/unbind";
 
@@ -51,6 +53,29 @@ pub struct RequestSigner<'a> {
 }
 
 impl Federation {
+    /// Asks an identity service which address a validation session there has proven
+    /// ([spec](https://spec.matrix.org/v1.19/identity-service-api/#get_matrixidentityv23pidgetvalidated3pid)).
+    ///
+    /// # Errors
+    /// When it can't be reached, or its answer is none of the protocol.
+    pub async fn validated_threepid(
+        &self,
+        id_server: &IdServer,
+        id_access_token: &Secret,
+        sid: &str,
+        client_secret: &Secret,
+    ) -> Result<IdServerAnswer, PeerError> {
+        // Only its query is looked at.
+        let mut url = Url::parse("https://localhost").expect("a URL");
+        url.query_pairs_mut().extend_pairs([("sid", sid), ("client_secret", client_secret.expose())]);
+        let uri = format!("{VALIDATED}?{}", url.query().unwrap_or_default());
+        let authorization = format!("Bearer {}", id_access_token.expose());
+        let request =
+            Request { method: Method::GET, uri: &uri, authorization: Some(&authorization), body: None };
+        let call = self.send(id_server, &request);
+        read(&self.guard.within_limits(id_server.as_str(), call).await?)
+    }
+
     /// Asks an identity service to publish an address for a user, with the token and the validation session that the user has
     /// there ([spec](https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv23pidbind)).
     ///
@@ -111,8 +136,12 @@ impl Federation {
     ) -> Result<Answer, Failure> {
         let body = Some(body.to_string().into_bytes());
         let request = Request { method: Method::POST, uri, authorization: Some(authorization), body };
+        self.send(id_server, &request).await
+    }
+
+    async fn send(&self, id_server: &IdServer, request: &Request<'_>) -> Result<Answer, Failure> {
         let destination = Destination::direct(id_server.as_server_name(), PORT)?;
-        self.guard.send(&destination, &request).await
+        self.guard.send(&destination, request).await
     }
 }
 

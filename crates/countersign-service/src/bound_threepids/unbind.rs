@@ -86,30 +86,44 @@ impl BoundThreepids {
     }
 
     /// Takes everything back that the user of an ended account published, and `addresses` that the account had, which may be
-    /// published at `id_server`. What fails is logged, and what is remembered is tried again later ([`TakeBack`]).
-    ///
-    /// # Errors
-    /// When the database fails before anything was taken back.
+    /// published at `id_server`. What fails is logged and tried again later ([`TakeBack`](super::TakeBack)): the account has
+    /// ended, whatever comes of it.
     pub async fn take_everything_back(
         &self,
         localpart: &Localpart,
         addresses: Vec<ThirdPartyIdentifier>,
         id_server: Option<IdServer>,
+    ) -> UnbindResult {
+        self.try_take_everything_back(localpart, addresses, id_server).await.unwrap_or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "What an ended account published is not taken back yet: {error}");
+            UnbindResult::NoSupport
+        })
+    }
+
+    async fn try_take_everything_back(
+        &self,
+        localpart: &Localpart,
+        addresses: Vec<ThirdPartyIdentifier>,
+        id_server: Option<IdServer>,
     ) -> Result<UnbindResult, StorageError> {
-        let recorded = self.0.storage.list_recorded_binds(localpart, None).await?;
+        let storage = &self.0.storage;
+        let mut recorded = storage.list_recorded_binds(localpart, None).await?;
         let mut outcome = UnbindResult::Success;
-        let mut targets = Vec::new();
         for threepid in addresses {
             let address = self.0.keyring.address_hash(&threepid);
             let mut servers = recorded.iter().filter(|bind| bind.address_hash == address);
             match &id_server {
                 Some(named) if servers.all(|bind| bind.id_server != named.as_str()) => {
-                    targets.push(Target { threepid, id_server: named.clone(), recorded: None });
+                    let bind = self.record(localpart, &threepid, named);
+                    storage.record_bind(bind.clone(), self.0.home).await?;
+                    recorded.push(bind);
                 }
                 None if servers.next().is_none() => outcome = UnbindResult::NoSupport,
                 Some(_) | None => {}
             }
         }
+        let mut targets = Vec::new();
         for bind in recorded {
             match self.read(bind) {
                 Ok(target) => targets.push(target),

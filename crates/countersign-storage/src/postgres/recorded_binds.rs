@@ -98,7 +98,7 @@ async fn record(mut tx: Transaction, bind: Arc<RecordedBind>, home: AccountHome)
             (localpart, address_hash, id_server, medium, sealed_address, bound_at, take_back_at)
          values ($1, $2, $3, $4, $5, $6, $7)
          on conflict (localpart, address_hash, id_server) do update set
-            bound_at = excluded.bound_at, take_back_at = excluded.take_back_at, tries = 0",
+            bound_at = greatest(excluded.bound_at, recorded_binds.bound_at + 1), take_back_at = excluded.take_back_at, tries = 0",
     )
     .with(bind.localpart.as_str())
     .with(bind.address_hash.as_bytes().as_slice())

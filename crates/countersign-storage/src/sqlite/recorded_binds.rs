@@ -104,7 +104,7 @@ fn record(tx: &Connection, bind: &RecordedBind, home: AccountHome) -> Outcome<Re
             (localpart, address_hash, id_server, medium, sealed_address, bound_at, take_back_at)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          on conflict (localpart, address_hash, id_server) do update set
-            bound_at = excluded.bound_at, take_back_at = excluded.take_back_at, tries = 0",
+            bound_at = max(excluded.bound_at, recorded_binds.bound_at + 1), take_back_at = excluded.take_back_at, tries = 0",
         params![
             bind.localpart.as_str(),
             bind.address_hash.as_bytes(),

@@ -150,7 +150,7 @@ fn bound_threepids(
     })
 }
 
-/// What others call this server: by its name, and by the host that they reach it at.
+/// What others call this server: by its name, and by the host that they reach it at, with or without the port 443.
 fn own_names(config: &Config) -> Vec<ServerName> {
     let url = config.server.public_url.as_url();
     let host = url.host_str().map(|host| match url.port() {
@@ -158,7 +158,16 @@ fn own_names(config: &Config) -> Vec<ServerName> {
         None => host.to_owned(),
     });
     let host = host.and_then(|host| ServerName::parse(&host).ok());
-    std::iter::once(config.server.name.clone()).chain(host).collect()
+    let names = std::iter::once(config.server.name.clone()).chain(host);
+    let spellings = names.flat_map(|name| {
+        let other = match name.as_str().strip_suffix(":443") {
+            Some(host) => ServerName::parse(host),
+            None => ServerName::parse(&format!("{name}:443")),
+        };
+        // A name with another port has no other spelling.
+        std::iter::once(name).chain(other.ok())
+    });
+    spellings.collect()
 }
 
 fn lookup_settings(config: &Config) -> LookupSettings {

@@ -157,6 +157,9 @@ async fn an_unbind_without_proof_is_refused_in_the_protocols_words() {
     unbind(&node, &json!({})).token(&token).send().await.expect_error(400, "M_MISSING_PARAMS");
     let odd = json!({"mxid": ALICE, "threepid": {"medium": "fax", "address": "1"}});
     unbind(&node, &odd).token(&token).send().await.expect_error(400, "M_INVALID_PARAM");
+    let late = node.identity_email(&token, "late", EMAIL).await;
+    node.let_pass(Duration::from_secs(25 * 3600)).await;
+    proven(&late, "late").token(&token).send().await.expect_error(403, "M_SESSION_EXPIRED");
     assert_eq!(node.look_up_email(&token, EMAIL).await.as_deref(), Some(ALICE));
 }
 

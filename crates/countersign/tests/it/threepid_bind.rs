@@ -176,10 +176,46 @@ async fn an_account_has_so_many_calls_of_identity_servers_in_an_hour() {
         answer.expect_error(429, "M_LIMIT_EXCEEDED");
         assert!(answer.header("retry-after").is_some());
     }
-    assert_eq!(other.requests().len(), 2);
+    assert_eq!(other.requests().len(), 3);
     // Neither others' calls nor the node's own service count.
     unbind(&node, UNBIND, &bob, Some(&other.name)).send().await.ok();
     unbind(&node, UNBIND, &alice, Some("localhost")).send().await.ok();
+}
+
+#[tokio::test]
+async fn what_may_have_been_published_is_remembered_and_what_was_refused_is_not() {
+    let proven = json!({"medium": "email", "address": EMAIL, "validated_at": 1}).to_string();
+    let refusal = json!({"errcode": "M_FORBIDDEN", "error": "no"}).to_string();
+    for (status, body, remembered) in [
+        (200, "{}", true),
+        (200, "?", true),
+        (500, "", true),
+        (404, "", false),
+        (403, refusal.as_str(), false),
+    ] {
+        let other = OtherHomeserver::start(200, &json!({})).await;
+        let node = TestNode::start_with(|config| other.be_trusted_by(config)).await;
+        let alice = node.register("alice").await;
+        other.answer_in_turn([(200, proven.as_str()), (status, body)]);
+        bind(&node, &alice, &other.name, "a b&c", "secret").send().await;
+        let asked = other.requests();
+        let query = "sid=a+b%26c&client_secret=monkeys";
+        assert_eq!(asked[0], format!("GET /_matrix/identity/v2/3pid/getValidated3pid?{query} HTTP/1.1"));
+        assert_eq!(node.count("recorded_binds"), i64::from(remembered), "{status} {body}");
+        if remembered {
+            other.answer(200, "{}");
+            assert_eq!(unbind(&node, UNBIND, &alice, None).send().await.ok(), result("success"));
+            // A refusal does not make the node forget an earlier bind.
+            other.answer(200, &proven);
+            bind(&node, &alice, &other.name, "theirs", "secret").send().await.ok();
+            other.answer_in_turn([(200, proven.as_str()), (403, refusal.as_str())]);
+            bind(&node, &alice, &other.name, "theirs", "secret")
+                .send()
+                .await
+                .expect_error(403, "M_FORBIDDEN");
+            assert_eq!(node.count("recorded_binds"), 1);
+        }
+    }
 }
 
 #[tokio::test]
@@ -187,12 +223,12 @@ async fn a_bind_is_remembered_though_its_client_hung_up() {
     let other = OtherHomeserver::start(200, &json!({"medium": "email", "address": EMAIL})).await;
     let node = TestNode::start_with(|config| other.be_trusted_by(config)).await;
     let alice = node.register("alice").await;
-    other.hold(true);
+    other.hold(Some("/getValidated3pid"));
     let call = tokio::spawn(bind(&node, &alice, &other.name, "theirs", "secret").send());
     until("it is asked", async || !other.requests().is_empty()).await;
     call.abort();
     assert!(call.await.is_err_and(|error| error.is_cancelled()));
-    other.hold(false);
+    other.hold(None);
     until("it is remembered", async || node.count("recorded_binds") == 1).await;
 }
 
@@ -201,15 +237,15 @@ async fn an_account_that_ends_while_it_publishes_publishes_nothing() {
     let other = OtherHomeserver::start(200, &json!({"medium": "email", "address": EMAIL})).await;
     let node = TestNode::start_with(|config| other.be_trusted_by(config)).await;
     let alice = node.register("alice").await;
-    other.hold(true);
+    other.hold(Some("/bind "));
     let call = tokio::spawn(bind(&node, &alice, &other.name, "theirs", "secret").send());
-    until("it is asked", async || !other.requests().is_empty()).await;
+    until("it is asked", async || other.requests().len() == 2).await;
     let body = json!({ "auth": password_auth(&alice, PASSWORD) });
     node.post("/account/deactivate", &body).token(&alice.access_token).send().await.ok();
-    other.hold(false);
+    other.hold(None);
     call.await.expect("it ends").expect_error(401, "M_UNKNOWN_TOKEN");
     let wish = json!({"mxid": "@alice:localhost", "threepid": {"medium": "email", "address": EMAIL}});
-    assert_eq!(other.bodies("POST /_matrix/identity/v2/3pid/unbind HTTP/1.1"), [wish]);
+    assert_eq!(other.bodies("POST /_matrix/identity/v2/3pid/unbind HTTP/1.1"), [wish.clone(), wish]);
     assert_eq!(node.count("recorded_binds"), 0);
 }
 

@@ -34,6 +34,6 @@ pub(in crate::http) async fn deactivate(
     let AppParts { accounts, notices, threepids, bound_threepids, .. } = &*state.0;
     let addresses = threepids.list(&localpart).await?.into_iter().map(|listed| listed.threepid).collect();
     accounts.deactivate(Deactivate { context, localpart: localpart.clone(), proof }, notices).await?;
-    let unbound = bound_threepids.take_everything_back(&localpart, addresses, id_server).await?;
+    let unbound = bound_threepids.take_everything_back(&localpart, addresses, id_server).await;
     Ok(Json(DeactivateResponse { id_server_unbind_result: unbind_result(unbound) }))
 }

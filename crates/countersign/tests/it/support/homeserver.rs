@@ -1,6 +1,7 @@
 //! Another homeserver, which the node calls by TLS: it answers as it is told, and keeps what it was asked.
 
 use std::{
+    collections::VecDeque,
     path::PathBuf,
     sync::{Arc, Mutex},
 };
@@ -24,12 +25,15 @@ const MAX_REQUEST: usize = 64 * 1024;
 /// The first lines and the bodies of what came.
 type Requests = Arc<Mutex<Vec<(String, String)>>>;
 
+/// What it answers: by each of these once, and by the last one from then on.
+type Answers = Arc<Mutex<VecDeque<(u16, String)>>>;
+
 /// Another homeserver. Its name is its address, so that nobody has to be asked where it is.
 pub(crate) struct OtherHomeserver {
     /// Its name.
     pub(crate) name: String,
-    answer: Arc<Mutex<(u16, String)>>,
-    is_held: watch::Sender<bool>,
+    answers: Answers,
+    held: watch::Sender<Option<&'static str>>,
     requests: Requests,
     folder: TempDir,
     task: JoinHandle<()>,
@@ -43,27 +47,32 @@ impl OtherHomeserver {
         std::fs::write(folder.path().join("ca.pem"), ca_pem).expect("a file");
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let name = listener.local_addr().expect("bound").to_string();
-        let answer = Arc::new(Mutex::new((status, body.to_string())));
+        let answers = Answers::new(Mutex::new([(status, body.to_string())].into()));
         let requests = Requests::default();
-        let is_held = watch::Sender::new(false);
-        let (answers, kept, held) = (answer.clone(), requests.clone(), is_held.clone());
+        let held = watch::Sender::new(None);
+        let (given, kept, holds) = (answers.clone(), requests.clone(), held.clone());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let held = held.subscribe();
-                tokio::spawn(talk(acceptor.clone(), stream, held, answers.clone(), kept.clone()));
+                tokio::spawn(talk(acceptor.clone(), stream, holds.subscribe(), given.clone(), kept.clone()));
             }
         });
-        Self { name, answer, is_held, requests, folder, task }
+        Self { name, answers, held, requests, folder, task }
     }
 
     /// Answers by this from now on.
     pub(crate) fn answer(&self, status: u16, body: impl ToString) {
-        *self.answer.lock().expect("not poisoned") = (status, body.to_string());
+        self.answer_in_turn([(status, body)]);
     }
 
-    /// Whether it keeps its answers back from now on.
-    pub(crate) fn hold(&self, is_held: bool) {
-        self.is_held.send_replace(is_held);
+    /// Answers by each of these once, and by the last one from then on.
+    pub(crate) fn answer_in_turn<B: ToString>(&self, answers: impl IntoIterator<Item = (u16, B)>) {
+        let answers = answers.into_iter().map(|(status, body)| (status, body.to_string()));
+        *self.answers.lock().expect("not poisoned") = answers.collect();
+    }
+
+    /// Keeps back its answers to what is asked at such a path, from now on.
+    pub(crate) fn hold(&self, path: Option<&'static str>) {
+        self.held.send_replace(path);
     }
 
     /// The first lines of what it was asked.
@@ -98,16 +107,20 @@ impl Drop for OtherHomeserver {
 async fn talk(
     acceptor: TlsAcceptor,
     stream: TcpStream,
-    mut held: watch::Receiver<bool>,
-    answer: Arc<Mutex<(u16, String)>>,
+    mut held: watch::Receiver<Option<&'static str>>,
+    answers: Answers,
     requests: Requests,
 ) -> Option<()> {
     let mut stream = acceptor.accept(stream).await.ok()?;
     let head = read_head(&mut stream).await?;
     let body = read_body(&mut stream, &head).await?;
-    requests.lock().expect("not poisoned").push((head.lines().next()?.to_owned(), body));
-    held.wait_for(|is_held| !is_held).await.ok()?;
-    let (status, body) = answer.lock().expect("not poisoned").clone();
+    let line = head.lines().next()?;
+    requests.lock().expect("not poisoned").push((line.to_owned(), body));
+    held.wait_for(|held| held.is_none_or(|path| !line.contains(path))).await.ok()?;
+    let (status, body) = {
+        let mut answers = answers.lock().expect("not poisoned");
+        if 1 < answers.len() { answers.pop_front()? } else { answers.front()?.clone() }
+    };
     let length = body.len();
     let answer =
         format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
