@@ -14,12 +14,19 @@ const KEYS_PER_BLOCK: usize = 48;
 /// Keys are keyed hashes, so their own bits choose the bits that stand for them, and nobody outside can choose those.
 ///
 /// Keys are only ever added, in the order of their numbers, by one at a time; any number may ask meanwhile. 11 bits a key.
+/// The numbers are those that one source gave: another one's mean other keys.
 /// Putze, Sanders and Singler, "Cache-, Hash- and Space-Efficient Bloom Filters" (2007).
 pub struct LookupFilter {
+    source: LookupKeySource,
     blocks: Box<[Block]>,
     added: AtomicUsize,
     covers: AtomicI64,
 }
+
+/// A database server from its start to its end, which never gives a number twice. One that takes another's place, without the
+/// last of what that had, may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LookupKeySource(pub i64);
 
 /// A line of the processor's cache. A key has one bit in each word.
 #[derive(Default)]
@@ -27,14 +34,20 @@ pub struct LookupFilter {
 struct Block([AtomicU64; 8]);
 
 impl LookupFilter {
-    /// A filter without keys, for that many.
-    pub fn with_capacity(keys: usize) -> Self {
+    /// A filter without keys, for that many of a source.
+    pub fn new(source: LookupKeySource, keys: usize) -> Self {
         let blocks = keys.div_ceil(KEYS_PER_BLOCK).max(1);
         Self {
+            source,
             blocks: std::iter::repeat_with(Block::default).take(blocks).collect(),
             added: AtomicUsize::new(0),
             covers: AtomicI64::new(0),
         }
+    }
+
+    /// Whose keys it has.
+    pub fn source(&self) -> LookupKeySource {
+        self.source
     }
 
     /// The number of the last key that it has, and all before it. Ask this first: keys that come meanwhile do no harm.
@@ -112,7 +125,7 @@ mod tests {
     #[test]
     fn one_without_keys_lets_none_pass() {
         for capacity in [0, 1, 1000] {
-            let filter = LookupFilter::with_capacity(capacity);
+            let filter = LookupFilter::new(LookupKeySource(1), capacity);
             assert!(filter.is_empty() && filter.covers() == 0);
             assert!((0..1000).all(|number| !filter.may_contain(&key(number))));
         }
@@ -120,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_full_one_lets_few_others_pass() {
-        let filter = LookupFilter::with_capacity(100_000);
+        let filter = LookupFilter::new(LookupKeySource(1), 100_000);
         filter.add(&keys(1..=60_000));
         filter.add(&keys(60_001..=100_000));
         assert_eq!((filter.len(), filter.covers()), (100_000, 100_000));
@@ -132,7 +145,7 @@ mod tests {
     proptest! {
         #[test]
         fn all_that_were_added_pass(capacity in 0_usize..200, parts in prop::collection::vec(0_i64..100, 0..8)) {
-            let filter = LookupFilter::with_capacity(capacity);
+            let filter = LookupFilter::new(LookupKeySource(1), capacity);
             let mut last = 0;
             for part in parts {
                 filter.add(&keys(last + 1..=last + part));

@@ -87,9 +87,10 @@ fn measure(
 }
 
 async fn make_filter(storage: &dyn Storage) -> LookupFilter {
-    let filter = LookupFilter::with_capacity(2 * storage.count_lookup_keys().await.unwrap());
+    let source = storage.list_lookup_keys(0, 0).await.unwrap().source;
+    let filter = LookupFilter::new(source, 2 * storage.count_lookup_keys().await.unwrap());
     loop {
-        let keys = storage.list_lookup_keys(filter.covers(), 10_000).await.unwrap();
+        let keys = storage.list_lookup_keys(filter.covers(), 10_000).await.unwrap().keys;
         if keys.is_empty() {
             return filter;
         }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_core::{
-    AddressHash, Association, Bind, LookupFilter, LookupKey, LookupPepper, NotValidated, Timestamp, UserId,
+    AddressHash, Association, Bind, LookupFilter, LookupKey, LookupKeySource, LookupPepper, NotValidated,
+    Timestamp, UserId,
 };
 
 use crate::StorageError;
@@ -25,6 +26,15 @@ pub enum Bound {
     PeppersChanged,
 }
 
+/// Keys of all peppers, with their numbers, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedKeys {
+    /// Who gave the numbers.
+    pub source: LookupKeySource,
+    /// The keys.
+    pub keys: Vec<(i64, LookupKey)>,
+}
+
 /// What a lookup under the current pepper found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookedUp {
@@ -38,13 +48,10 @@ pub struct LookedUp {
 pub(crate) const LATER_KEYS: usize = 200;
 
 /// The keys to look for, sorted, each once: those that the filter may contain or that came later; all, if more came later than
-/// were read.
-pub(crate) fn sift(
-    mut keys: Vec<LookupKey>,
-    filter: &LookupFilter,
-    mut later: Vec<LookupKey>,
-) -> Vec<LookupKey> {
-    if later.len() <= LATER_KEYS {
+/// were read, or if the filter is of another source.
+pub(crate) fn sift(mut keys: Vec<LookupKey>, filter: &LookupFilter, later: NumberedKeys) -> Vec<LookupKey> {
+    if later.source == filter.source() && later.keys.len() <= LATER_KEYS {
+        let mut later: Vec<_> = later.keys.into_iter().map(|(_, key)| key).collect();
         later.sort_unstable();
         keys.retain(|key| filter.may_contain(key) || later.binary_search(key).is_ok());
     }
@@ -80,10 +87,9 @@ pub trait AssociationStore: Send + Sync {
         filter: &Arc<LookupFilter>,
     ) -> Result<Option<LookedUp>, StorageError>;
 
-    /// Up to `limit` keys of all peppers with their numbers, in this order, beginning behind `after`. A key that is added later
-    /// has a larger number than all that were ever answered.
-    async fn list_lookup_keys(&self, after: i64, limit: usize)
-    -> Result<Vec<(i64, LookupKey)>, StorageError>;
+    /// Up to `limit` keys, beginning behind number `after`. A key that is added later has a larger number than all that the same
+    /// source ever answered.
+    async fn list_lookup_keys(&self, after: i64, limit: usize) -> Result<NumberedKeys, StorageError>;
 
     /// How many keys there are, of all peppers.
     async fn count_lookup_keys(&self) -> Result<usize, StorageError>;
@@ -113,11 +119,18 @@ mod tests {
 
     #[test]
     fn keys_to_look_for_are_those_in_the_filter_and_those_that_came_later() {
-        let filter = LookupFilter::with_capacity(10);
+        let source = LookupKeySource(1);
+        let filter = LookupFilter::new(source, 10);
         filter.add(&[(1, key(1)), (2, key(2))]);
         let asked = vec![key(9), key(4), key(2), key(4)];
-        assert_eq!(sift(asked.clone(), &filter, vec![]), [key(2)]);
-        assert_eq!(sift(asked.clone(), &filter, vec![key(7), key(4), key(3)]), [key(2), key(4)]);
-        assert_eq!(sift(asked, &filter, vec![key(3); LATER_KEYS + 1]), [key(2), key(4), key(9)]);
+        let later = |source, bytes: Vec<u8>| {
+            let keys = bytes.into_iter().map(|byte| (i64::from(byte), key(byte))).collect();
+            NumberedKeys { source, keys }
+        };
+        assert_eq!(sift(asked.clone(), &filter, later(source, vec![])), [key(2)]);
+        assert_eq!(sift(asked.clone(), &filter, later(source, vec![7, 4, 3])), [key(2), key(4)]);
+        let all = [key(2), key(4), key(9)];
+        assert_eq!(sift(asked.clone(), &filter, later(source, vec![3; LATER_KEYS + 1])), all);
+        assert_eq!(sift(asked, &filter, later(LookupKeySource(2), vec![])), all);
     }
 }

@@ -189,6 +189,7 @@ macro_rules! contract_tests {
                 keys_that_a_filter_does_not_have_yet_are_found
                 keys_are_found_however_far_a_filter_is_behind
                 what_a_filter_can_not_contain_is_not_looked_for
+                a_filter_of_another_server_is_not_believed
                 numbers_of_lookup_keys_are_given_once
                 filter_misses_no_key_of_those_that_come_at_once);
             cases!($open, peppers:

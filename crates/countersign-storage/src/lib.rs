@@ -42,7 +42,7 @@ pub use self::{
         AccountStore, Deactivated, Deactivation, LogOut, PasswordChange, PasswordChanged, Registered,
         RegisteredThreepid, Registration,
     },
-    associations::{AssociationStore, Bound, LookedUp},
+    associations::{AssociationStore, Bound, LookedUp, NumberedKeys},
     budgets::BudgetStore,
     delegations::DelegationStore,
     error::StorageError,

@@ -2,8 +2,8 @@
 //!
 //! Each operation is a transaction of few rounds, in the file of its aggregate: load and lock, let core decide, save. Locks
 //! are taken in one order everywhere: authentication sessions, registration tokens, accounts, session keys, sessions,
-//! peppers, addresses, associations, lookup keys, devices, tokens, budgets, messages; rows of one table by key. The operations
-//! that come most often share their rounds.
+//! peppers, addresses, associations, lookup keys, devices, tokens, budgets, messages; rows of one table by key. A bind holds a
+//! message before that, one that nobody else holds or waits for. The operations that come most often share their rounds.
 
 mod accounts;
 mod associations;

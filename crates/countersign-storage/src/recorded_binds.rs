@@ -46,6 +46,8 @@ pub trait RecordedBindStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<BindToTakeBack>, StorageError>;
 
-    /// Counts a try to take a bind back that failed, and says when to try again.
-    async fn postpone_taking_back(&self, bind: &RecordedBind, until: Timestamp) -> Result<(), StorageError>;
+    /// Counts a try to take a bind back that failed, and says when to try again. Changes nothing if another node has counted
+    /// one since.
+    async fn postpone_taking_back(&self, owed: &BindToTakeBack, until: Timestamp)
+    -> Result<(), StorageError>;
 }

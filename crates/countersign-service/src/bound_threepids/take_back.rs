@@ -29,7 +29,7 @@ impl TakeBack {
         Self { bound_threepids, interval }
     }
 
-    /// Goes on until `shutdown`. Of several nodes, two may ask an identity server the same: that does no harm.
+    /// Goes on until `shutdown`. Of several nodes, two may ask an identity server the same; that counts as one try.
     pub async fn run(self, shutdown: CancellationToken) {
         loop {
             let tried = tokio::select! {
@@ -55,14 +55,14 @@ impl BoundThreepids {
         loop {
             let due = storage.list_binds_to_take_back(clock.now(), BATCH).await?;
             let is_last = due.len() < BATCH;
-            for BindToTakeBack { bind, tries } in due {
-                match self.take_back(&bind).await {
+            for owed in due {
+                match self.take_back(&owed.bind).await {
                     // Nobody else has a say in it.
                     Ok(UnbindResult::Success | UnbindResult::NoSupport) => {
-                        storage.delete_recorded_bind(&bind).await?;
+                        storage.delete_recorded_bind(&owed.bind).await?;
                     }
                     Err(UnbindElsewhereError::Storage(error)) => return Err(error),
-                    Err(error) => self.try_later(bind, tries, &error).await?,
+                    Err(error) => self.try_later(&owed, &error).await?,
                 }
             }
             if is_last {
@@ -71,18 +71,13 @@ impl BoundThreepids {
         }
     }
 
-    async fn try_later(
-        &self,
-        bind: RecordedBind,
-        tries: u32,
-        why: &UnbindElsewhereError,
-    ) -> Result<(), StorageError> {
+    async fn try_later(&self, owed: &BindToTakeBack, why: &UnbindElsewhereError) -> Result<(), StorageError> {
         let BoundThreepidsParts { storage, clock, .. } = &*self.0;
-        let pause = pause_after(tries);
-        log(&bind, why, pause);
+        let pause = pause_after(owed.tries);
+        log(&owed.bind, why, pause);
         match pause {
-            Some(pause) => storage.postpone_taking_back(&bind, clock.now().after(pause)).await,
-            None => storage.delete_recorded_bind(&bind).await,
+            Some(pause) => storage.postpone_taking_back(owed, clock.now().after(pause)).await,
+            None => storage.delete_recorded_bind(&owed.bind).await,
         }
     }
 }

@@ -85,16 +85,31 @@ impl BoundThreepids {
         failure.map_or(Ok(outcome), Err)
     }
 
-    /// Takes everything back that the user of an ended account published, and `addresses` that the account had, which may be
-    /// published at `id_server`. What fails is logged and tried again later ([`TakeBack`](super::TakeBack)): the account has
-    /// ended, whatever comes of it.
+    /// Remembers that `addresses` of a user may be published at an identity server that the user names.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remember(
+        &self,
+        localpart: &Localpart,
+        addresses: &[ThirdPartyIdentifier],
+        id_server: &IdServer,
+    ) -> Result<(), StorageError> {
+        for threepid in addresses {
+            self.0.storage.record_bind(self.record(localpart, threepid, id_server), self.0.home).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes everything back that the user of an ended account published. `addresses` are those that the account had: of one
+    /// of which nothing is remembered, nobody knows where it may be published. What fails is logged and tried again later
+    /// ([`TakeBack`](super::TakeBack)): the account has ended, whatever comes of it.
     pub async fn take_everything_back(
         &self,
         localpart: &Localpart,
-        addresses: Vec<ThirdPartyIdentifier>,
-        id_server: Option<IdServer>,
+        addresses: &[ThirdPartyIdentifier],
     ) -> UnbindResult {
-        self.try_take_everything_back(localpart, addresses, id_server).await.unwrap_or_else(|error| {
+        self.try_take_everything_back(localpart, addresses).await.unwrap_or_else(|error| {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "What an ended account published is not taken back yet: {error}");
             UnbindResult::NoSupport
@@ -104,25 +119,15 @@ impl BoundThreepids {
     async fn try_take_everything_back(
         &self,
         localpart: &Localpart,
-        addresses: Vec<ThirdPartyIdentifier>,
-        id_server: Option<IdServer>,
+        addresses: &[ThirdPartyIdentifier],
     ) -> Result<UnbindResult, StorageError> {
-        let storage = &self.0.storage;
-        let mut recorded = storage.list_recorded_binds(localpart, None).await?;
-        let mut outcome = UnbindResult::Success;
-        for threepid in addresses {
-            let address = self.0.keyring.address_hash(&threepid);
-            let mut servers = recorded.iter().filter(|bind| bind.address_hash == address);
-            match &id_server {
-                Some(named) if servers.all(|bind| bind.id_server != named.as_str()) => {
-                    let bind = self.record(localpart, &threepid, named);
-                    storage.record_bind(bind.clone(), self.0.home).await?;
-                    recorded.push(bind);
-                }
-                None if servers.next().is_none() => outcome = UnbindResult::NoSupport,
-                Some(_) | None => {}
-            }
-        }
+        let recorded = self.0.storage.list_recorded_binds(localpart, None).await?;
+        let is_known = |threepid: &ThirdPartyIdentifier| {
+            let address = self.0.keyring.address_hash(threepid);
+            recorded.iter().any(|bind| bind.address_hash == address)
+        };
+        let all_known = addresses.iter().all(is_known);
+        let mut outcome = if all_known { UnbindResult::Success } else { UnbindResult::NoSupport };
         let mut targets = Vec::new();
         for bind in recorded {
             match self.read(bind) {

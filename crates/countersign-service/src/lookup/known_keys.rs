@@ -5,8 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use countersign_core::LookupFilter;
-use countersign_storage::{Storage, StorageError};
+use countersign_core::{LookupFilter, LookupKeySource};
+use countersign_storage::{NumberedKeys, Storage, StorageError};
 
 /// How many keys are read at once.
 const BATCH: usize = 5000;
@@ -36,7 +36,7 @@ impl KnownKeys {
     pub(super) fn new(storage: Arc<dyn Storage>) -> Self {
         Self {
             storage,
-            filter: Arc::new(RwLock::new(Arc::new(LookupFilter::with_capacity(0)))),
+            filter: Arc::new(RwLock::new(Arc::new(LookupFilter::new(LookupKeySource::default(), 0)))),
             is_learning: Arc::default(),
         }
     }
@@ -64,18 +64,17 @@ impl KnownKeys {
     }
 
     /// Learns of the keys that came since. A filter that is full is made anew, with room for twice as many keys as there are:
-    /// those that are gone leave no room otherwise.
+    /// those that are gone leave no room otherwise. One of another source is worth nothing.
     async fn learn(&self) -> Result<(), StorageError> {
         let mut filter = self.filter();
         loop {
-            let keys = self.storage.list_lookup_keys(filter.covers(), BATCH).await?;
-            if filter.has_room(keys.len()) {
-                filter.add(&keys);
-            } else {
+            let NumberedKeys { source, keys } = self.storage.list_lookup_keys(filter.covers(), BATCH).await?;
+            if filter.source() != source || !filter.has_room(keys.len()) {
                 let count = self.storage.count_lookup_keys().await?;
-                filter = Arc::new(LookupFilter::with_capacity(LEAST.max(2 * count)));
+                filter = Arc::new(LookupFilter::new(source, LEAST.max(2 * count)));
                 continue;
             }
+            filter.add(&keys);
             if keys.len() < BATCH {
                 break;
             }

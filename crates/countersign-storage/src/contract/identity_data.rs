@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use countersign_core::{
     AddressHash, Association, Bind, Charge, HeldPepper, Invitation, InvitationTokenHash, LookupFilter,
-    LookupKey, LookupPepper, NoticeDraft, PepperState, PepperedKey, Sealed, ServerName, SessionPurpose,
-    Timestamp, UserId, ValidationSession,
+    LookupKey, LookupKeySource, LookupPepper, NoticeDraft, PepperState, PepperedKey, Sealed, ServerName,
+    SessionPurpose, Timestamp, UserId, ValidationSession,
 };
 
 use super::data::*;
@@ -92,7 +92,7 @@ pub(crate) async fn look_up_keys(
     pepper: &LookupPepper,
     keys: Vec<LookupKey>,
 ) -> Option<Vec<(LookupKey, UserId)>> {
-    let filter = Arc::new(LookupFilter::with_capacity(0));
+    let filter = Arc::new(LookupFilter::new(LookupKeySource::default(), 0));
     storage.lookup(pepper, keys, &filter).await.unwrap().map(|found| found.users)
 }
 

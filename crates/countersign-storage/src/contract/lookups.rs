@@ -5,16 +5,22 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use countersign_core::{HeldPepper, LookupFilter, LookupKey, UserId};
+use countersign_core::{HeldPepper, LookupFilter, LookupKey, LookupKeySource, UserId};
 use tokio::task::JoinSet;
 
 use super::{data::*, identity_data::*, import::imported};
 use crate::{Storage, associations::LATER_KEYS};
 
+/// A filter without keys, for that many of this database.
+async fn filter_for(storage: &dyn Storage, keys: usize) -> Arc<LookupFilter> {
+    let source = storage.list_lookup_keys(0, 0).await.unwrap().source;
+    Arc::new(LookupFilter::new(source, keys))
+}
+
 /// Adds the keys that came since, by parts.
 async fn catch_up(storage: &dyn Storage, filter: &LookupFilter) {
     loop {
-        let part = storage.list_lookup_keys(filter.covers(), 3).await.unwrap();
+        let part = storage.list_lookup_keys(filter.covers(), 3).await.unwrap().keys;
         assert!(part.len() <= 3 && part.is_sorted_by(|(one, _), (next, _)| one < next));
         if part.is_empty() {
             return;
@@ -39,7 +45,7 @@ async fn look_up_by(
 
 pub(crate) async fn keys_that_a_filter_does_not_have_yet_are_found(storage: Arc<dyn Storage>) {
     let current = current_pepper(&*storage).await;
-    let filter = Arc::new(LookupFilter::with_capacity(100));
+    let filter = filter_for(&*storage, 100).await;
     let addresses = ["a@example.org", "b@example.org", "c@example.org"];
     bound(&*storage, "a@example.org", "alice").await;
     bound(&*storage, "b@example.org", "bob").await;
@@ -63,7 +69,7 @@ pub(crate) async fn keys_that_a_filter_does_not_have_yet_are_found(storage: Arc<
 pub(crate) async fn keys_are_found_however_far_a_filter_is_behind(storage: Arc<dyn Storage>) {
     let peppers = [current_pepper(&*storage).await];
     let names: Vec<_> = (0..=LATER_KEYS).map(|number| format!("user{number}@example.org")).collect();
-    let filter = Arc::new(LookupFilter::with_capacity(10));
+    let filter = filter_for(&*storage, 10).await;
     for left in [LATER_KEYS - 1, 1, 1] {
         let there = storage.count_lookup_keys().await.unwrap();
         let new = names[there..there + left].iter();
@@ -79,11 +85,22 @@ pub(crate) async fn what_a_filter_can_not_contain_is_not_looked_for(storage: Arc
     let current = current_pepper(&*storage).await;
     bound(&*storage, "a@example.org", "alice").await;
     // It says that it has all keys, and has another one.
-    let [(number, _)] = storage.list_lookup_keys(0, 10).await.unwrap()[..] else { panic!("one is there") };
-    let filter = Arc::new(LookupFilter::with_capacity(10));
+    let [(number, _)] = storage.list_lookup_keys(0, 10).await.unwrap().keys[..] else {
+        panic!("one is there")
+    };
+    let filter = filter_for(&*storage, 10).await;
     filter.add(&[(number, key(address_hash("b@example.org"), current.number))]);
     let addresses = ["a@example.org", "b@example.org"];
     assert_eq!(look_up_by(&*storage, &current, &filter, &addresses).await, (vec![], false));
+}
+
+pub(crate) async fn a_filter_of_another_server_is_not_believed(storage: Arc<dyn Storage>) {
+    let current = current_pepper(&*storage).await;
+    bound(&*storage, "a@example.org", "alice").await;
+    let filter = Arc::new(LookupFilter::new(LookupKeySource(-1), 10));
+    filter.add(&[(1000, key(address_hash("b@example.org"), current.number))]);
+    let found = look_up_by(&*storage, &current, &filter, &["a@example.org"]).await;
+    assert_eq!(found, (vec![user("alice")], true));
 }
 
 pub(crate) async fn numbers_of_lookup_keys_are_given_once(storage: Arc<dyn Storage>) {
@@ -92,12 +109,12 @@ pub(crate) async fn numbers_of_lookup_keys_are_given_once(storage: Arc<dyn Stora
     let mut last = 0;
     for _ in 0..3 {
         bind_until_done(&*storage, &session, "alice").await;
-        let [(number, _)] = storage.list_lookup_keys(last, 10).await.unwrap()[..] else {
+        let [(number, _)] = storage.list_lookup_keys(last, 10).await.unwrap().keys[..] else {
             panic!("one is later")
         };
         last = number;
         assert!(storage.unbind(address_hash("a@example.org"), &user("alice")).await.unwrap());
-        assert!(storage.list_lookup_keys(0, 10).await.unwrap().is_empty());
+        assert!(storage.list_lookup_keys(0, 10).await.unwrap().keys.is_empty());
     }
 }
 
@@ -109,7 +126,7 @@ pub(crate) async fn filter_misses_no_key_of_those_that_come_at_once(storage: Arc
 /// Several add keys while one reads them: none comes with a number that was passed already.
 pub(crate) async fn filter_misses_nothing(nodes: &[Arc<dyn Storage>; 3]) {
     let current = current_pepper(&*nodes[0]).await;
-    let (filter, done) = (Arc::new(LookupFilter::with_capacity(1000)), Arc::new(AtomicBool::new(false)));
+    let (filter, done) = (filter_for(&*nodes[0], 1000).await, Arc::new(AtomicBool::new(false)));
     let reader = {
         let (node, filter, done) = (Arc::clone(&nodes[2]), Arc::clone(&filter), Arc::clone(&done));
         tokio::spawn(async move {
@@ -134,7 +151,7 @@ pub(crate) async fn filter_misses_nothing(nodes: &[Arc<dyn Storage>; 3]) {
     writers.join_all().await;
     done.store(true, Ordering::Release);
     reader.await.unwrap();
-    let all: Vec<(i64, LookupKey)> = nodes[0].list_lookup_keys(0, 1000).await.unwrap();
+    let all: Vec<(i64, LookupKey)> = nodes[0].list_lookup_keys(0, 1000).await.unwrap().keys;
     assert_eq!((all.len(), filter.len()), (6 * 12 * 4, 6 * 12 * 4));
     assert!(all.iter().all(|(_, key)| filter.may_contain(key)));
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_core::{
-    AddressHash, Association, Bind, LookupFilter, LookupKey, LookupPepper, Medium, MessageKind,
-    OutboxMessage, PepperedKey, Sealed, Timestamp, UserId, ValidationSession, wanted_keys,
+    AddressHash, Association, Bind, LookupFilter, LookupKey, LookupKeySource, LookupPepper, Medium,
+    MessageKind, OutboxMessage, PepperedKey, Sealed, Timestamp, UserId, ValidationSession, wanted_keys,
 };
 use tokio_postgres::Row;
 
@@ -22,7 +22,7 @@ use super::{
     sessions,
 };
 use crate::{
-    AssociationStore, Bound, LookedUp, StorageError,
+    AssociationStore, Bound, LookedUp, NumberedKeys, StorageError,
     associations::{LATER_KEYS, sift},
     sessions::parse_user_id,
 };
@@ -58,25 +58,23 @@ impl AssociationStore for PostgresStorage {
         // Read before the users: a key that comes between the two is not found yet, none is missed.
         let later = later_keys(filter.covers(), LATER_KEYS + 1);
         let mut connection = self.connect().await?;
-        let wanted = sift(keys.clone(), filter, Vec::new());
-        let [later, mut found] = connection.run([later, find_users(pepper, &wanted)]).await?;
-        let later = read_later_keys(&later)?;
-        let filter_is_behind = !later.is_empty();
+        let nothing_later = NumberedKeys { source: filter.source(), keys: Vec::new() };
+        let wanted = sift(keys.clone(), filter, nothing_later.clone());
+        let [source, later, mut found] =
+            connection.run([select_source(), later, find_users(pepper, &wanted)]).await?;
+        let later = read_later_keys(&source, &later)?;
+        let filter_is_behind = later != nothing_later;
         if filter_is_behind {
-            let wanted = sift(keys, filter, later.into_iter().map(|(_, key)| key).collect());
+            let wanted = sift(keys, filter, later);
             [found] = connection.run([find_users(pepper, &wanted)]).await?;
         }
         let users = read_found(&found, LookupKey::from_bytes)?;
         Ok(users.map(|users| LookedUp { users, filter_is_behind }))
     }
 
-    async fn list_lookup_keys(
-        &self,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<(i64, LookupKey)>, StorageError> {
-        let [found] = self.connect().await?.run([later_keys(after, limit)]).await?;
-        Ok(read_later_keys(&found)?)
+    async fn list_lookup_keys(&self, after: i64, limit: usize) -> Result<NumberedKeys, StorageError> {
+        let [source, found] = self.connect().await?.run([select_source(), later_keys(after, limit)]).await?;
+        Ok(read_later_keys(&source, &found)?)
     }
 
     async fn count_lookup_keys(&self) -> Result<usize, StorageError> {
@@ -164,11 +162,19 @@ fn later_keys(after: i64, limit: usize) -> Query<'static> {
         .with(i64::try_from(limit).unwrap_or(i64::MAX))
 }
 
-fn read_later_keys(reply: &Reply) -> Outcome<Vec<(i64, LookupKey)>> {
-    list(&reply.rows, |row| {
+/// What the server that answers is told from others by: one that takes its place, even on the same machine, started later. A
+/// standby may lack the last of what its primary had, and gives the numbers of that anew.
+fn select_source() -> Query<'static> {
+    Query::new("select (extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint as source")
+}
+
+fn read_later_keys(source: &Reply, later: &Reply) -> Outcome<NumberedKeys> {
+    let source = first(&source.rows, |row| Columns::of("lookup_keys", row).integer("source"))?;
+    let keys = list(&later.rows, |row| {
         let mut columns = Columns::of("lookup_keys", row);
         Ok((columns.integer("number")?, LookupKey::from_bytes(columns.bytes("lookup_key")?)))
-    })
+    });
+    Ok(NumberedKeys { source: LookupKeySource(source.unwrap_or_default()), keys: keys? })
 }
 
 /// Holds off other peppers and invitations for the address before it looks which there are.
@@ -191,7 +197,8 @@ async fn bind_address(mut tx: Transaction, bind: Arc<Bind>, now: Timestamp) -> O
         return Ok(Bound::PeppersChanged);
     };
     let owes = !waiting.rows.is_empty() && {
-        let [on_bind] = tx.run([outbox::hold_waiting_on_bind(&association)]).await?;
+        let until = now.after(bind.on_bind.lifetime / 2);
+        let [on_bind] = tx.run([outbox::hold_waiting_on_bind(&association, until)]).await?;
         on_bind.rows.is_empty()
     };
     let owed = owes.then(|| ValidationSession::notice(&bind.on_bind, MessageKind::OnBind, now));

@@ -183,20 +183,21 @@ async fn recompute_attempts(tx: &mut Transaction, sessions: Vec<ValidationSessio
     saved.must_change("validation_sessions", recomputed.len())
 }
 
-/// A message by which the homeserver of the address's user is to be told, and that no worker holds: none can take it until the
-/// end of the transaction, and so each sees what that did. Looks at all that homeservers are owed, which only binds with
+/// A message by which the homeserver of the address's user is to be told, that no worker holds and that has time until then.
+/// None can take it before the end of the transaction, and so each sees what that did. Looks at all that homeservers are owed, which only binds with
 /// invitations add to.
-pub(super) fn hold_waiting_on_bind(association: &Association) -> Query<'_> {
+pub(super) fn hold_waiting_on_bind(association: &Association, until: Timestamp) -> Query<'_> {
     Query::new(
         "select 1 from outbox join validation_sessions as session using (sid)
          where outbox.medium = $1 and outbox.lease_id is null and outbox.kind = $2
-            and session.address_hash = $3 and session.requested_by = $4
+            and session.address_hash = $3 and session.requested_by = $4 and $5 < session.expires_at
          limit 1 for update of outbox skip locked",
     )
     .with(Carrier::Federation.as_str())
     .with(MessageKind::OnBind.as_str())
     .with(association.address_hash.as_bytes().as_slice())
     .with(association.user_id.as_str())
+    .with(until.as_millis())
 }
 
 /// Adds messages to those that are owed.

@@ -70,14 +70,21 @@ impl RecordedBindStore for PostgresStorage {
         Ok(due?)
     }
 
-    async fn postpone_taking_back(&self, bind: &RecordedBind, until: Timestamp) -> Result<(), StorageError> {
+    async fn postpone_taking_back(
+        &self,
+        owed: &BindToTakeBack,
+        until: Timestamp,
+    ) -> Result<(), StorageError> {
+        let BindToTakeBack { bind, tries } = owed;
         let update = Query::new(
-            "update recorded_binds set take_back_at = $4, tries = tries + 1
-             where localpart = $1 and address_hash = $2 and id_server = $3 and take_back_at is not null",
+            "update recorded_binds set take_back_at = $5, tries = tries + 1
+             where localpart = $1 and address_hash = $2 and id_server = $3 and tries = $4
+                and take_back_at is not null",
         )
         .with(bind.localpart.as_str())
         .with(bind.address_hash.as_bytes().as_slice())
         .with(bind.id_server.as_str())
+        .with(i64::from(*tries))
         .with(until.as_millis());
         self.connect().await?.run([update]).await?;
         Ok(())

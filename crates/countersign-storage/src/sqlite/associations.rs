@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_core::{
-    AddressHash, Association, Bind, LookupFilter, LookupKey, LookupPepper, Medium, MessageKind, PepperedKey,
-    Sealed, Timestamp, UserId, ValidationSession, wanted_keys,
+    AddressHash, Association, Bind, LookupFilter, LookupKey, LookupKeySource, LookupPepper, Medium,
+    MessageKind, PepperedKey, Sealed, Timestamp, UserId, ValidationSession, wanted_keys,
 };
 use rusqlite::{Connection, Row, params};
 
@@ -17,7 +17,7 @@ use super::{
     sessions,
 };
 use crate::{
-    AssociationStore, Bound, LookedUp, StorageError,
+    AssociationStore, Bound, LookedUp, NumberedKeys, StorageError,
     associations::{LATER_KEYS, sift},
     sessions::parse_user_id,
 };
@@ -55,11 +55,7 @@ impl AssociationStore for SqliteStorage {
         self.read(move |tx| lookup(tx, &pepper, keys, &filter)).await
     }
 
-    async fn list_lookup_keys(
-        &self,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<(i64, LookupKey)>, StorageError> {
+    async fn list_lookup_keys(&self, after: i64, limit: usize) -> Result<NumberedKeys, StorageError> {
         self.read(move |tx| later_keys(tx, after, limit)).await
     }
 
@@ -126,7 +122,7 @@ fn bind_address(tx: &Connection, bind: &Bind, now: Timestamp) -> Outcome<Bound> 
     let Some(keys) = wanted_keys(&bind.keys, &peppers::load(tx)?) else { return Ok(Bound::PeppersChanged) };
     save(tx, &association, &keys)?;
     let queued = invitations::are_waiting(tx, association.address_hash)?
-        && !outbox::is_on_bind_waiting(tx, &association)?;
+        && !outbox::is_on_bind_waiting(tx, &association, now.after(bind.on_bind.lifetime / 2))?;
     if queued {
         let (session, message) = ValidationSession::notice(&bind.on_bind, MessageKind::OnBind, now);
         sessions::insert(tx, &session)?;
@@ -180,8 +176,8 @@ fn lookup(
     let _view = View::begin(tx)?;
     let Some(number) = peppers::find_current(tx, pepper)? else { return Ok(None) };
     let later = later_keys(tx, filter.covers(), LATER_KEYS + 1)?;
-    let filter_is_behind = !later.is_empty();
-    let keys = sift(keys, filter, later.into_iter().map(|(_, key)| key).collect());
+    let filter_is_behind = later.source != filter.source() || !later.keys.is_empty();
+    let keys = sift(keys, filter, later);
     let mut statement = tx.prepare_cached(
         "select user_id from lookup_keys join associations using (address_hash)
          where pepper = ?1 and lookup_key = ?2",
@@ -196,14 +192,16 @@ fn lookup(
     Ok(Some(LookedUp { users, filter_is_behind }))
 }
 
-fn later_keys(tx: &Connection, after: i64, limit: usize) -> Outcome<Vec<(i64, LookupKey)>> {
+fn later_keys(tx: &Connection, after: i64, limit: usize) -> Outcome<NumberedKeys> {
     let statement = tx.prepare_cached(
         "select number, lookup_key from lookup_keys where ?1 < number order by number limit ?2",
     )?;
-    list(statement, params![after, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+    let keys = list(statement, params![after, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
         let mut columns = Columns::of("lookup_keys", row);
         Ok((columns.integer("number")?, LookupKey::from_bytes(columns.bytes("lookup_key")?)))
-    })
+    })?;
+    // A file stays the one that it is as long as it is open.
+    Ok(NumberedKeys { source: LookupKeySource::default(), keys })
 }
 
 fn lookup_addresses(

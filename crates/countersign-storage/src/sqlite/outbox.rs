@@ -103,19 +103,24 @@ impl OutboxStore for SqliteStorage {
     }
 }
 
-/// Whether the homeserver of the address's user is to be told already, by a message that no worker holds. Looks at all that
-/// homeservers are owed, which only binds with invitations add to.
-pub(super) fn is_on_bind_waiting(tx: &Connection, association: &Association) -> Outcome<bool> {
+/// Whether the homeserver of the address's user is to be told already, by a message that no worker holds and that has time
+/// until then. Looks at all that homeservers are owed, which only binds with invitations add to.
+pub(super) fn is_on_bind_waiting(
+    tx: &Connection,
+    association: &Association,
+    until: Timestamp,
+) -> Outcome<bool> {
     let mut statement = tx.prepare_cached(
         "select 1 from outbox join validation_sessions as session using (sid)
          where outbox.medium = ?1 and outbox.lease_id is null and outbox.kind = ?2
-            and session.address_hash = ?3 and session.requested_by = ?4",
+            and session.address_hash = ?3 and session.requested_by = ?4 and ?5 < session.expires_at",
     )?;
     Ok(statement.exists(params![
         Carrier::Federation.as_str(),
         MessageKind::OnBind.as_str(),
         association.address_hash.as_bytes(),
         association.user_id.as_str(),
+        until.as_millis(),
     ])?)
 }
 

@@ -72,17 +72,23 @@ impl RecordedBindStore for SqliteStorage {
         .await
     }
 
-    async fn postpone_taking_back(&self, bind: &RecordedBind, until: Timestamp) -> Result<(), StorageError> {
-        let bind = bind.clone();
+    async fn postpone_taking_back(
+        &self,
+        owed: &BindToTakeBack,
+        until: Timestamp,
+    ) -> Result<(), StorageError> {
+        let BindToTakeBack { bind, tries } = owed.clone();
         self.write(move |tx| {
             change(
                 tx,
-                "update recorded_binds set take_back_at = ?4, tries = tries + 1
-                 where localpart = ?1 and address_hash = ?2 and id_server = ?3 and take_back_at is not null",
+                "update recorded_binds set take_back_at = ?5, tries = tries + 1
+                 where localpart = ?1 and address_hash = ?2 and id_server = ?3 and tries = ?4
+                    and take_back_at is not null",
                 params![
                     bind.localpart.as_str(),
                     bind.address_hash.as_bytes(),
                     bind.id_server,
+                    tries,
                     until.as_millis(),
                 ],
             )?;

@@ -28,6 +28,8 @@ const LONG: u32 = 10_000;
 const DIFFERENT: u32 = 20;
 /// How many associations are written at once.
 const BATCH: u32 = 2_000;
+/// How long a node is given to learn of the keys.
+const LEARNING: Duration = Duration::from_secs(3);
 /// The caller's access token.
 const TOKEN: &str = "csi_the_token_of_the_benchmark";
 
@@ -69,6 +71,8 @@ impl People {
 
     fn measure(&self, smtp_port: u16, duration: Duration) -> Result<[Figures; 2]> {
         let node = Node::start(&self.folder, setup(smtp_port))?;
+        // Until it knows all keys, which it learns of beside its first lookups.
+        node.load(&Requests::Written(self.long.clone()), Until::Elapsed(LEARNING))?;
         let load = |lookups: &Arc<Vec<Vec<u8>>>| {
             let requests = Requests::Written(lookups.clone());
             node.load(&requests, Until::Elapsed(duration / 8))?;

@@ -48,8 +48,10 @@ impl FederationConfig {
         if self.timeout.is_zero() {
             problems.add("federation.timeout", "must not be 0");
         }
-        if config.server.request_timeout < self.timeout {
-            problems.add("federation.timeout", "must not be longer than server.request_timeout");
+        if config.server.request_timeout / 2 < self.timeout {
+            let message =
+                "must not be longer than half of server.request_timeout: binding an address makes two calls";
+            problems.add("federation.timeout", message);
         }
         if self.max_answer_bytes < 4_096 {
             problems.add("federation.max_answer_bytes", "must be at least 4096");

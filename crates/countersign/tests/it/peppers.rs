@@ -198,9 +198,16 @@ async fn a_command_that_was_killed_goes_on_when_it_is_called_again() {
         "select cast(count(*) as text) from lookup_keys join peppers on lookup_keys.pepper = peppers.number
         where state = 'filling'";
     let old = texts("select pepper from peppers");
+    // So that it takes seconds, and is met on its way.
+    let slow = "create trigger slow before insert on lookup_keys begin
+        select (with recursive numbers (number) as
+            (select 1 union all select number + 1 from numbers where number < 10000) select count(*) from numbers);
+        end";
+    database.execute_batch(slow).expect("a trigger");
     let mut process = Process::start(countersign(folder.path(), &command));
     until("keys come", async || texts(filled) != ["0"]).await;
     process.kill();
+    database.execute_batch("drop trigger slow").expect("no trigger");
     assert_eq!(texts("select state from peppers order by number"), ["current", "filling"]);
     let [came] = texts(filled).try_into().expect("one number");
     assert_ne!(came, "10000", "it was not killed on its way");

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    LookupFilter, Stage, TokenOwner, UIA_SESSION_LIFETIME, UiaOperation, UiaSession, UiaTargetHash,
+    LookupFilter, LookupKeySource, Stage, TokenOwner, UIA_SESSION_LIFETIME, UiaOperation, UiaSession,
+    UiaTargetHash,
 };
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
@@ -157,7 +158,7 @@ async fn identity_row_that_makes_no_sense_is_named() {
     damage("update associations set user_id = 'alice'").await;
     let error = storage.find_association(address).await.unwrap_err();
     assert!(matches!(error, StorageError::Corrupt { table: "associations", column: "user_id" }), "{error:?}");
-    let filter = Arc::new(LookupFilter::with_capacity(0));
+    let filter = Arc::new(LookupFilter::new(LookupKeySource::default(), 0));
     let found = storage.lookup(&pepper("first"), vec![key(address, 1)], &filter).await.unwrap_err();
     assert!(matches!(found, StorageError::Corrupt { table: "associations", column: "user_id" }), "{found:?}");
     damage("update peppers set state = 'forgotten'").await;

@@ -32,7 +32,7 @@ fn every_problem_names_its_key() {
         ("server.max_body_bytes", |c| c.server.max_body_bytes = 10),
         ("server.request_timeout", |c| {
             c.server.request_timeout = SECOND / 2;
-            c.federation.timeout = SECOND / 2;
+            c.federation.timeout = SECOND / 4;
         }),
         ("keys.master_key_file", |c| c.keys.master_key_file = "/nowhere".into()),
         ("keys.master_key_file", |c| c.keys.master_key_file = "/".into()),
@@ -43,7 +43,7 @@ fn every_problem_names_its_key() {
         }),
         ("federation.ca_file", |c| c.federation.ca_file = Some("/nowhere".into())),
         ("federation.timeout", |c| c.federation.timeout = Duration::ZERO),
-        ("federation.timeout", |c| c.federation.timeout = 31 * SECOND),
+        ("federation.timeout", |c| c.federation.timeout = 16 * SECOND),
         ("federation.max_answer_bytes", |c| c.federation.max_answer_bytes = 4095),
         ("email.smtp", |c| email(c).smtp = None),
         ("email.smtp.host", |c| smtp(c).host = "not a host".into()),

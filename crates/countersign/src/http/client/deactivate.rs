@@ -32,8 +32,12 @@ pub(in crate::http) async fn deactivate(
     // Without an access token the only flow has a password, which proves an account.
     let localpart = localpart.or_else(|| proof.account.clone()).ok_or_else(ClientError::missing_token)?;
     let AppParts { accounts, notices, threepids, bound_threepids, .. } = &*state.0;
-    let addresses = threepids.list(&localpart).await?.into_iter().map(|listed| listed.threepid).collect();
+    let listed = threepids.list(&localpart).await?;
+    let addresses: Vec<_> = listed.into_iter().map(|listed| listed.threepid).collect();
+    if let Some(id_server) = id_server {
+        bound_threepids.remember(&localpart, &addresses, &id_server).await?;
+    }
     accounts.deactivate(Deactivate { context, localpart: localpart.clone(), proof }, notices).await?;
-    let unbound = bound_threepids.take_everything_back(&localpart, addresses, id_server).await;
+    let unbound = bound_threepids.take_everything_back(&localpart, &addresses).await;
     Ok(Json(DeactivateResponse { id_server_unbind_result: unbind_result(unbound) }))
 }
