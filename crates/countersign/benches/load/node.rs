@@ -103,7 +103,7 @@ pub(crate) struct Node {
 impl Node {
     /// Starts a server and waits for its first answer.
     pub(crate) fn start(folder: &Folder, setup: Setup<'_>) -> Result<Self> {
-        let (port, operator_port) = (free_port()?, free_port()?);
+        let [port, operator_port] = free_ports()?;
         let config = write_config(folder.path(), &setup, port, operator_port)?;
         let mut command = match setup.program {
             Program::Countersign => Command::new(env!("CARGO_BIN_EXE_countersign")),
@@ -197,9 +197,11 @@ pub(crate) fn measure(nodes: &[Node], requests: &Requests, duration: Duration) -
     })
 }
 
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+/// Two ports that nobody listens on. Both are held until both are known, or they might be one.
+pub(crate) fn free_ports() -> Result<[u16; 2]> {
+    let bind = || TcpListener::bind(("127.0.0.1", 0));
+    let (one, other) = (bind()?, bind()?);
+    Ok([one.local_addr()?.port(), other.local_addr()?.port()])
 }
 
 fn write_config(folder: &Path, setup: &Setup<'_>, port: u16, operator_port: u16) -> Result<PathBuf> {

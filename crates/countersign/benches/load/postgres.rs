@@ -155,7 +155,7 @@ impl<'a> Server<'a> {
     }
 
     fn launch(programs: &'a Programs, folder: node::Folder, password: String) -> Result<Self> {
-        let port = node::free_port()?;
+        let [port, _] = node::free_ports()?;
         let log = fs::File::create(folder.path().join("log"))?;
         let mut command = programs.command("postgres", &password);
         command.arg("-D").arg(data(&folder)).arg("-p").arg(port.to_string());
