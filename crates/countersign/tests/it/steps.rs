@@ -20,15 +20,9 @@ pub(crate) use self::{
     proofs::{SECRET, creds_auth},
 };
 use crate::{
-    support::{TestNode, TestUser},
+    support::{GLANCE, PATIENCE, TestNode, TestUser},
     wire::{Answer, Call},
 };
-
-/// How long a test waits before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// How often the database is looked at while something has to happen there.
-const GLANCE: Duration = Duration::from_millis(20);
 
 /// Counts the messages that a worker holds.
 const LEASED: &str = "select count(*) from outbox where lease_id is not null";

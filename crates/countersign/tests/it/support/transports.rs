@@ -1,13 +1,12 @@
 //! Transports that record what they are given, and fail when they are told to.
 
-use std::{collections::VecDeque, sync::Mutex, time::Duration};
+use std::{collections::VecDeque, sync::Mutex};
 
 use async_trait::async_trait;
 use countersign_delivery::{Accepted, EmailMessage, EmailTransport, SendError, SmsGateway, SmsMessage};
 use tokio::sync::watch;
 
-/// How long a test waits for a message before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::PATIENCE;
 
 /// Keeps messages of one kind.
 struct Record<M> {
