@@ -2,7 +2,7 @@
 
 use std::io::{Write as _, stdout};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::{
     ConfigArgs,
@@ -18,22 +18,24 @@ use crate::{
 #[derive(clap::Args)]
 pub(super) struct MigrateStorageArgs {
     /// The SQLite database, as `storage.url` named it: sqlite:///var/lib/countersign/countersign.db
-    #[arg(long, value_name = "URL", value_parser = StorageUrl::parse)]
-    from: StorageUrl,
+    // Not parsed by clap, which repeats what it refuses: that may hold a password.
+    #[arg(long, value_name = "URL")]
+    from: String,
     #[command(flatten)]
     config: ConfigArgs,
 }
 
 pub(super) fn run(args: &MigrateStorageArgs) -> Result<()> {
+    let from = StorageUrl::parse(&args.from).context("--from")?;
     let config = Config::load_checked(args.config.config.as_deref(), std::env::vars())?;
     logging::init(&config.log)?;
     let mut progress = Progress::new();
-    let transfer = wiring::transfer(&config, &args.from, |event| show(&mut progress, event));
+    let transfer = wiring::transfer(&config, &from, |event| show(&mut progress, event));
     // One thread: rows are read on it, and nothing else goes on.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let transferred = runtime.block_on(transfer);
     progress.end();
-    print(&transferred?, &args.from, &config.storage.url)
+    print(&transferred?, &from, &config.storage.url)
 }
 
 fn print(transferred: &Transferred, from: &StorageUrl, to: &StorageUrl) -> Result<()> {

@@ -198,3 +198,14 @@ async fn tables_of_sqlite_are_brought_up_to_date_by_command_too() {
     assert_eq!(migrated.stdout.trim(), "The tables are up to date.", "{}", migrated.stderr);
     folder.serve().await;
 }
+
+#[tokio::test]
+async fn a_url_that_is_refused_is_not_repeated() {
+    let folder = ServeFolder::new("");
+    for url in ["mysql://root:hunter2@localhost/db", "postgres://root:hunter2@localhost/db"] {
+        let ended =
+            process::run(folder.path(), &["migrate-storage", "--config", "config.toml", "--from", url]).await;
+        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+    }
+}
