@@ -2,7 +2,7 @@
 
 mod known_keys;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use countersign_core::{
     AddressHash, Clock, Keyring, LookupDigest, LookupKey, LookupPepper, Medium, ThirdPartyIdentifier, UserId,
@@ -65,13 +65,13 @@ pub struct HashDetails {
 
 /// A lookup, as it was sent.
 #[derive(Clone)]
-pub struct LookupRequest {
+pub struct LookupRequest<'a> {
     /// The algorithm's name.
-    pub algorithm: String,
+    pub algorithm: &'a str,
     /// The pepper.
-    pub pepper: String,
+    pub pepper: &'a str,
     /// The addresses, named by that algorithm.
-    pub addresses: Vec<String>,
+    pub addresses: Vec<&'a str>,
 }
 
 /// Why nothing is looked up.
@@ -125,11 +125,11 @@ impl Lookup {
     ///
     /// # Errors
     /// When the algorithm is not on offer, the pepper is old, or the caller asks too much; when the database fails.
-    pub async fn lookup(
+    pub async fn lookup<'a>(
         &self,
         caller: &UserId,
-        request: LookupRequest,
-    ) -> Result<Vec<(String, UserId)>, LookupError> {
+        request: LookupRequest<'a>,
+    ) -> Result<Vec<(&'a str, UserId)>, LookupError> {
         let LookupRequest { algorithm, pepper, addresses } = request;
         let algorithms = self.settings.algorithms.iter().copied();
         let algorithm = algorithms
@@ -144,7 +144,7 @@ impl Lookup {
             let charged = self.storage.charge(charges, self.clock.now()).await?;
             charged.map_err(|limited| LookupError::Limited(limited.retry_after))?;
         }
-        let found = match (algorithm, LookupPepper::parse(&pepper)) {
+        let found = match (algorithm, LookupPepper::parse(pepper)) {
             (LookupAlgorithm::Sha256, Ok(pepper)) => self.by_digests(&pepper, addresses).await?,
             (LookupAlgorithm::None, Ok(pepper)) => self.by_addresses(&pepper, addresses).await?,
             (LookupAlgorithm::Sha256 | LookupAlgorithm::None, Err(_)) => None,
@@ -155,14 +155,14 @@ impl Lookup {
         }
     }
 
-    async fn by_digests(
+    async fn by_digests<'a>(
         &self,
         pepper: &LookupPepper,
-        addresses: Vec<String>,
-    ) -> Result<Option<Vec<(String, UserId)>>, StorageError> {
-        let named: Vec<(LookupKey, String)> = addresses
+        addresses: Vec<&'a str>,
+    ) -> Result<Option<Vec<(&'a str, UserId)>>, StorageError> {
+        let named: Vec<(LookupKey, &str)> = addresses
             .into_iter()
-            .filter_map(|text| Some((self.keyring.lookup_key(&LookupDigest::parse(&text)?), text)))
+            .filter_map(|text| Some((self.keyring.lookup_key(&LookupDigest::parse(text)?), text)))
             .collect();
         let keys = named.iter().map(|(key, _)| *key).collect();
         let found = self.storage.lookup(pepper, keys, &self.known_keys.filter()).await?;
@@ -172,14 +172,14 @@ impl Lookup {
         Ok(found.map(|found| under_their_names(named, found.users)))
     }
 
-    async fn by_addresses(
+    async fn by_addresses<'a>(
         &self,
         pepper: &LookupPepper,
-        addresses: Vec<String>,
-    ) -> Result<Option<Vec<(String, UserId)>>, StorageError> {
-        let named: Vec<(AddressHash, String)> = addresses
+        addresses: Vec<&'a str>,
+    ) -> Result<Option<Vec<(&'a str, UserId)>>, StorageError> {
+        let named: Vec<(AddressHash, &str)> = addresses
             .into_iter()
-            .filter_map(|text| Some((self.keyring.address_hash(&parse_in_clear(&text)?), text)))
+            .filter_map(|text| Some((self.keyring.address_hash(&parse_in_clear(text)?), text)))
             .collect();
         let hashes = named.iter().map(|(hash, _)| *hash).collect();
         let found = self.storage.lookup_addresses(pepper, hashes).await?;
@@ -194,15 +194,10 @@ fn parse_in_clear(text: &str) -> Option<ThirdPartyIdentifier> {
 }
 
 /// Puts what was found under the entries that named it. Most lookups find few of many.
-fn under_their_names<K: Eq + std::hash::Hash>(
-    named: Vec<(K, String)>,
-    found: Vec<(K, UserId)>,
-) -> Vec<(String, UserId)> {
-    if found.is_empty() {
-        return Vec::new();
-    }
-    let found: HashMap<K, UserId> = found.into_iter().collect();
-    named.into_iter().filter_map(|(key, name)| Some((name, found.get(&key)?.clone()))).collect()
+fn under_their_names<K: Ord>(named: Vec<(K, &str)>, mut found: Vec<(K, UserId)>) -> Vec<(&str, UserId)> {
+    found.sort_unstable_by(|(key, _), (other, _)| key.cmp(other));
+    let user_of = |key| found.binary_search_by(|(other, _)| other.cmp(key)).ok().map(|index| &found[index].1);
+    named.iter().filter_map(|(key, name)| Some((*name, user_of(key)?.clone()))).collect()
 }
 
 #[cfg(test)]

@@ -49,12 +49,15 @@ pub(crate) const LATER_KEYS: usize = 200;
 
 /// The keys to look for, sorted, each once: those that the filter may contain or that came later; all, if more came later than
 /// were read, or if the filter is of another source.
-pub(crate) fn sift(mut keys: Vec<LookupKey>, filter: &LookupFilter, later: NumberedKeys) -> Vec<LookupKey> {
-    if later.source == filter.source() && later.keys.len() <= LATER_KEYS {
+pub(crate) fn sift(keys: &[LookupKey], filter: &LookupFilter, later: NumberedKeys) -> Vec<LookupKey> {
+    let mut keys = if later.source == filter.source() && later.keys.len() <= LATER_KEYS {
         let mut later: Vec<_> = later.keys.into_iter().map(|(_, key)| key).collect();
         later.sort_unstable();
-        keys.retain(|key| filter.may_contain(key) || later.binary_search(key).is_ok());
-    }
+        let is_wanted = |key: &&LookupKey| filter.may_contain(key) || later.binary_search(key).is_ok();
+        keys.iter().filter(is_wanted).copied().collect()
+    } else {
+        keys.to_vec()
+    };
     // In the order of the index: neighbors lie on one page.
     keys.sort_unstable();
     keys.dedup();
@@ -127,10 +130,10 @@ mod tests {
             let keys = bytes.into_iter().map(|byte| (i64::from(byte), key(byte))).collect();
             NumberedKeys { source, keys }
         };
-        assert_eq!(sift(asked.clone(), &filter, later(source, vec![])), [key(2)]);
-        assert_eq!(sift(asked.clone(), &filter, later(source, vec![7, 4, 3])), [key(2), key(4)]);
+        assert_eq!(sift(&asked, &filter, later(source, vec![])), [key(2)]);
+        assert_eq!(sift(&asked, &filter, later(source, vec![7, 4, 3])), [key(2), key(4)]);
         let all = [key(2), key(4), key(9)];
-        assert_eq!(sift(asked.clone(), &filter, later(source, vec![3; LATER_KEYS + 1])), all);
-        assert_eq!(sift(asked, &filter, later(LookupKeySource(2), vec![])), all);
+        assert_eq!(sift(&asked, &filter, later(source, vec![3; LATER_KEYS + 1])), all);
+        assert_eq!(sift(&asked, &filter, later(LookupKeySource(2), vec![])), all);
     }
 }

@@ -48,7 +48,11 @@ use rusqlite::Connection;
 
 pub(crate) use self::connection::BUSY_TIMEOUT;
 use self::{
-    checkpoint::Checkpointer, failure::Outcome, readers::Readers, retention::BudgetCursor, writer::Writer,
+    checkpoint::Checkpointer,
+    failure::Outcome,
+    readers::{Extent, Readers},
+    retention::BudgetCursor,
+    writer::Writer,
 };
 use crate::{StorageError, outage::Condition};
 
@@ -121,13 +125,23 @@ impl SqliteStorage {
         self.writer.run(operation).await
     }
 
-    /// Carries out an operation that only reads. It sees everything of operations that returned.
+    /// Carries out an operation that only reads, and few rows. It sees everything of operations that returned, and may begin
+    /// again.
     async fn read<T, F>(&self, operation: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+        F: Fn(&Connection) -> Outcome<T> + Send + 'static,
     {
-        self.readers.run(operation).await
+        self.readers.run(Extent::Few, operation).await
+    }
+
+    /// The same for an operation that may read many rows.
+    async fn read_many<T, F>(&self, operation: F) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Outcome<T> + Send + 'static,
+    {
+        self.readers.run(Extent::Many, operation).await
     }
 
     /// Where in `budgets` the last sweep stopped.

@@ -1,6 +1,6 @@
 //! Runs a node: its listeners, the workers, the janitor, and the way down.
 
-use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use axum::{Router, body::Body, extract::ConnectInfo};
@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt, util::Oneshot};
 
 use crate::{
-    config::{StorageConfig, StorageUrl},
     http,
     wiring::{Background, Node},
 };
@@ -38,37 +37,12 @@ pub struct ServerLimits {
     pub grace: Duration,
 }
 
-/// Which cores a runtime takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cores {
-    /// All of them: the database is another process. With one fewer, a node of two cores carried a fifth less.
-    All,
-    /// All but the one of the thread that writes to the database: with a worker on each core, two cores carried a quarter
-    /// fewer requests.
-    AllButOne,
-}
-
-impl Cores {
-    /// Those that the configured database leaves.
-    pub fn beside(storage: &StorageConfig) -> Self {
-        match storage.url {
-            StorageUrl::Sqlite(_) => Self::AllButOne,
-            StorageUrl::Postgres(_) => Self::All,
-        }
-    }
-}
-
 /// A runtime for a server.
 ///
 /// # Errors
 /// When the system has no threads to give.
-pub fn runtime(cores: Cores) -> io::Result<Runtime> {
-    let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let workers = match cores {
-        Cores::All => all,
-        Cores::AllButOne => all.saturating_sub(1).max(1),
-    };
-    Builder::new_multi_thread().worker_threads(workers).enable_all().build()
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build()
 }
 
 /// Where a server listens.

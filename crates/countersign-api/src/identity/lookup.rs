@@ -1,6 +1,6 @@
 //! `/identity/v2/lookup`: finding users by the hashes of their addresses.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,17 +33,64 @@ pub struct HashDetailsResponse {
 }
 
 /// The body of [`LOOKUP`].
-#[derive(Clone, Serialize)]
-pub struct LookupRequest {
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct LookupRequest<'a> {
     /// One of [`HashDetailsResponse::algorithms`].
-    pub algorithm: String,
+    pub algorithm: Cow<'a, str>,
     /// [`HashDetailsResponse::lookup_pepper`], for every algorithm.
-    pub pepper: String,
+    pub pepper: Cow<'a, str>,
     /// The addresses, hashed. There may be thousands.
-    pub addresses: Vec<String>,
+    pub addresses: Vec<Cow<'a, str>>,
 }
 
-impl fmt::Debug for LookupRequest {
+impl<'a> LookupRequest<'a> {
+    /// Reads a body as [`Object::read`] does, and much faster if it is written as it should be: its text stays where it is.
+    ///
+    /// # Errors
+    /// Those of [`Object::read`].
+    pub fn read(bytes: &'a [u8]) -> Result<Self, BodyError> {
+        match Written::read(bytes) {
+            Some(Written { algorithm, pepper, addresses }) => Ok(Self {
+                algorithm: algorithm.0,
+                pepper: pepper.0,
+                addresses: addresses.into_iter().map(|Text(text)| text).collect(),
+            }),
+            None => Object::read(bytes),
+        }
+    }
+}
+
+/// A body with nothing wrong and nothing else in it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written<'a> {
+    #[serde(borrow)]
+    algorithm: Text<'a>,
+    #[serde(borrow)]
+    pepper: Text<'a>,
+    #[serde(borrow)]
+    addresses: Vec<Text<'a>>,
+}
+
+impl<'a> Written<'a> {
+    /// `None` may mean anything.
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        // A list of the three values would do for a struct.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return None;
+        }
+        let written: Self = serde_json::from_slice(bytes).ok()?;
+        let texts = [&written.algorithm, &written.pepper].into_iter().chain(&written.addresses);
+        let has_null = texts.map(|Text(text)| text).any(|text| text.contains('\0'));
+        (!has_null).then_some(written)
+    }
+}
+
+/// Text that stays where it is unless it has escapes. A [`Cow`] in a list would be a copy.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl fmt::Debug for LookupRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LookupRequest")
             .field("algorithm", &self.algorithm)
@@ -52,12 +99,12 @@ impl fmt::Debug for LookupRequest {
     }
 }
 
-impl FromObject for LookupRequest {
+impl FromObject for LookupRequest<'_> {
     fn from_object(mut object: Object) -> Result<Self, BodyError> {
         Ok(Self {
-            algorithm: object.required_string("algorithm")?,
-            pepper: object.required_string("pepper")?,
-            addresses: object.required_string_list("addresses")?,
+            algorithm: object.required_string("algorithm")?.into(),
+            pepper: object.required_string("pepper")?.into(),
+            addresses: object.required_string_list("addresses")?.into_iter().map(Cow::from).collect(),
         })
     }
 }

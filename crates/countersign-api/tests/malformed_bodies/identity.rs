@@ -23,7 +23,7 @@ use super::{error_of, invalid, missing, no_object};
 
 pub(crate) fn read_everything(bytes: &[u8]) {
     let _ = Object::read::<RegisterRequest>(bytes);
-    let _ = Object::read::<LookupRequest>(bytes);
+    assert_eq!(LookupRequest::read(bytes), Object::read(bytes));
     let _ = Object::read::<IsValidQuery>(bytes);
     let _ = Object::read::<SignRequest>(bytes);
     let _ = Object::read::<StoreInviteRequest>(bytes);
@@ -232,7 +232,47 @@ fn debug_shows_no_secret() {
     }
 }
 
+/// The quick way to read a lookup must not differ from the thorough one.
+#[test]
+fn a_lookup_is_read_alike_in_both_ways() {
+    let bodies = [
+        r#"{"algorithm":"sha256","pepper":"p","addresses":["a","b"]}"#,
+        r#" { "addresses" : [ ] , "other" : {"a":[1e9,null]} , "pepper" : "" , "algorithm" : "" } "#,
+        r#"{"algorithm":"\u0073ha256","pepper":"\ud83d\ude00","addresses":["\"","\\\/"]}"#,
+        r#"{"algorithm":"a","algorithm":"b","pepper":"p","addresses":["a"],"addresses":["b"]}"#,
+        r#"{"algorithm":"a","algorithm":1,"pepper":"p","addresses":["a"]}"#,
+        r#"{"algorithm":"a","pepper":"p","addresses":["a\u0000"]}"#,
+        r#"{"algorithm":"a\u0000","pepper":"p","addresses":[]}"#,
+        r#"{"algorithm":"a","pepper":"\u0000","addresses":[]}"#,
+        r#"{"algorithm":"a","pepper":"p","addresses":["\ud83d"]}"#,
+        r#"{"algorithm":"a","pepper":null,"addresses":["a"]}"#,
+        r#"{"algorithm":"a","pepper":"p","addresses":["a",null]}"#,
+        r#"{"algorithm":"a","pepper":"p","addresses":["a"],"other":1e999}"#,
+        r#"["sha256","p",["a"]]"#,
+        r#"{"algorithm":"a","pepper":"p","addresses":["a"]}x"#,
+        r#"{"algorithm":"a","pepper":"p","addresses":["a"]"#,
+        "null",
+        "",
+    ];
+    for body in bodies {
+        assert_eq!(LookupRequest::read(body.as_bytes()), Object::read(body.as_bytes()), "{body}");
+    }
+    let bytes = b"{\"algorithm\":\"\xff\",\"pepper\":\"p\",\"addresses\":[]}";
+    assert_eq!(LookupRequest::read(bytes), Err(BodyError::NotJson));
+    let read = LookupRequest::read(bodies[2].as_bytes()).unwrap();
+    assert_eq!((&*read.algorithm, &*read.pepper), ("sha256", "😀"));
+    assert_eq!(read.addresses, ["\"", "\\/"]);
+}
+
 proptest! {
+    #[test]
+    fn a_damaged_lookup_is_read_alike_in_both_ways(index in 0_usize..60, byte in prop::sample::select(br#""\{}[],:0un "#)) {
+        let mut body = br#"{"algorithm":"sha256","pepper":"p","addresses":["a\u0041","b"]}"#.to_vec();
+        let end = body.len() - 1;
+        body[index.min(end)] = byte;
+        prop_assert_eq!(LookupRequest::read(&body), Object::read(&body));
+    }
+
     #[test]
     fn integer_text_means_what_the_integer_does(integer: i64) {
         let read = |value: Value| {

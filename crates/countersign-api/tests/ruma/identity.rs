@@ -211,8 +211,8 @@ fn a_lookup() {
     let request =
         lookup_3pid::v2::Request::new(IdentifierHashingAlgorithm::Sha256, pepper, vec![digest.clone()]);
     let request = sent(request, "POST", lookup::LOOKUP);
-    let ours: LookupRequest = parsed(&request);
-    assert_eq!((ours.algorithm.as_str(), ours.pepper.as_str()), (lookup::SHA256, "matrixrocks"));
+    let ours: LookupRequest<'_> = parsed(&request);
+    assert_eq!((&*ours.algorithm, &*ours.pepper), (lookup::SHA256, "matrixrocks"));
     assert_eq!(ours.addresses, std::slice::from_ref(&digest));
     assert_written_alike(&ours, &request);
     let ours = LookupResponse { mappings: [(digest.clone(), ALICE.to_owned())].into() };

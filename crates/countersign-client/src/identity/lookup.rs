@@ -1,6 +1,6 @@
 //! `/identity/v2/lookup`.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use countersign_api::{
     ErrorCode,
@@ -30,7 +30,7 @@ impl IdentityClient {
     /// [`IdentityClient::lookup_addresses`] does the hashing.
     ///
     /// [Spec](https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2lookup)
-    pub async fn lookup(&self, request: &LookupRequest) -> Result<LookupResponse, Error> {
+    pub async fn lookup(&self, request: &LookupRequest<'_>) -> Result<LookupResponse, Error> {
         send_json(self.connection.authenticated(Method::POST, LOOKUP), request).await
     }
 
@@ -75,9 +75,9 @@ impl IdentityClient {
         let digests: Vec<String> =
             addresses.iter().map(|address| lookup_digest(address, pepper).encode()).collect();
         let request = LookupRequest {
-            algorithm: SHA256.to_owned(),
-            pepper: pepper.as_str().to_owned(),
-            addresses: digests.clone(),
+            algorithm: SHA256.into(),
+            pepper: pepper.as_str().into(),
+            addresses: digests.iter().map(Cow::from).collect(),
         };
         let mut mappings = self.lookup(&request).await?.mappings;
         let users = addresses.iter().zip(&digests);

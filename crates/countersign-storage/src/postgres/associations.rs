@@ -59,13 +59,13 @@ impl AssociationStore for PostgresStorage {
         let later = later_keys(filter.covers(), LATER_KEYS + 1);
         let mut connection = self.connect().await?;
         let nothing_later = NumberedKeys { source: filter.source(), keys: Vec::new() };
-        let wanted = sift(keys.clone(), filter, nothing_later.clone());
+        let wanted = sift(&keys, filter, nothing_later.clone());
         let [source, later, mut found] =
             connection.run([select_source(), later, find_users(pepper, &wanted)]).await?;
         let later = read_later_keys(&source, &later)?;
         let filter_is_behind = later != nothing_later;
         if filter_is_behind {
-            let wanted = sift(keys, filter, later);
+            let wanted = sift(&keys, filter, later);
             [found] = connection.run([find_users(pepper, &wanted)]).await?;
         }
         let users = read_found(&found, LookupKey::from_bytes)?;

@@ -13,6 +13,7 @@ use super::{
     SqliteStorage,
     failure::Outcome,
     invitations, outbox, peppers,
+    readers::Extent,
     rows::{Columns, View, change, change_one, find, list},
     sessions,
 };
@@ -52,15 +53,16 @@ impl AssociationStore for SqliteStorage {
         filter: &Arc<LookupFilter>,
     ) -> Result<Option<LookedUp>, StorageError> {
         let (pepper, filter) = (pepper.clone(), Arc::clone(filter));
-        self.read(move |tx| lookup(tx, &pepper, keys, &filter)).await
+        let extent = Extent::of(keys.len());
+        self.readers.run(extent, move |tx| lookup(tx, &pepper, &keys, &filter)).await
     }
 
     async fn list_lookup_keys(&self, after: i64, limit: usize) -> Result<NumberedKeys, StorageError> {
-        self.read(move |tx| later_keys(tx, after, limit)).await
+        self.read_many(move |tx| later_keys(tx, after, limit)).await
     }
 
     async fn count_lookup_keys(&self) -> Result<usize, StorageError> {
-        self.read(|tx| {
+        self.read_many(|tx| {
             let statement = tx.prepare_cached("select count(*) as keys from lookup_keys")?;
             let count = find(statement, [], |row| Columns::of("lookup_keys", row).integer("keys"))?;
             Ok(count.map_or(0, |count: i64| usize::try_from(count).unwrap_or(usize::MAX)))
@@ -76,7 +78,8 @@ impl AssociationStore for SqliteStorage {
         let pepper = pepper.clone();
         addresses.sort_unstable();
         addresses.dedup();
-        self.read(move |tx| lookup_addresses(tx, &pepper, &addresses)).await
+        let extent = Extent::of(addresses.len());
+        self.readers.run(extent, move |tx| lookup_addresses(tx, &pepper, &addresses)).await
     }
 
     async fn list_associations(
@@ -84,7 +87,7 @@ impl AssociationStore for SqliteStorage {
         after: Option<AddressHash>,
         limit: usize,
     ) -> Result<Vec<Association>, StorageError> {
-        self.read(move |tx| {
+        self.read_many(move |tx| {
             let statement = tx.prepare_cached(
                 "select address_hash, medium, sealed_address, user_id, bound_at
                  from associations where ?1 < address_hash order by address_hash limit ?2",
@@ -169,7 +172,7 @@ fn delete_keys(tx: &Connection, address: AddressHash) -> Outcome<()> {
 fn lookup(
     tx: &Connection,
     pepper: &LookupPepper,
-    keys: Vec<LookupKey>,
+    keys: &[LookupKey],
     filter: &LookupFilter,
 ) -> Outcome<Option<LookedUp>> {
     // One view of the database for all that is read: neither the pepper nor the keys may change between two.

@@ -27,7 +27,7 @@ impl ExportStore for SqliteStorage {
         after: Option<Localpart>,
         limit: usize,
     ) -> Result<Vec<Account>, StorageError> {
-        self.read(move |tx| {
+        self.read_many(move |tx| {
             let statement = tx.prepare_cached(
                 "select localpart, password_hash, created_at, deactivated_at
                  from accounts where ?1 < localpart order by localpart limit ?2",
@@ -43,7 +43,7 @@ impl ExportStore for SqliteStorage {
         after: Option<(Localpart, DeviceId)>,
         limit: usize,
     ) -> Result<Vec<Device>, StorageError> {
-        self.read(move |tx| {
+        self.read_many(move |tx| {
             let statement = tx.prepare_cached(
                 "select localpart, device_id, display_name, created_at from devices
                  where (?1, ?2) < (localpart, device_id) order by localpart, device_id limit ?3",
@@ -61,7 +61,7 @@ impl ExportStore for SqliteStorage {
         after: Option<AddressHash>,
         limit: usize,
     ) -> Result<Vec<AccountThreepid>, StorageError> {
-        self.read(move |tx| {
+        self.read_many(move |tx| {
             let statement = tx.prepare_cached(
                 "select localpart, medium, address_hash, sealed_address, validated_at, added_at
                  from account_threepids where ?1 < address_hash order by address_hash limit ?2",
@@ -77,7 +77,7 @@ impl ExportStore for SqliteStorage {
         after: Option<(Localpart, TermsVersion)>,
         limit: usize,
     ) -> Result<Vec<AcceptedTerms<Localpart>>, StorageError> {
-        self.read(move |tx| {
+        self.read_many(move |tx| {
             let statement = tx.prepare_cached(
                 "select localpart, policy, version, accepted_at from terms_acceptances
                  where (?1, ?2, ?3) < (localpart, policy, version)
@@ -99,7 +99,7 @@ impl ExportStore for SqliteStorage {
         after: Option<IdentityTokenHash>,
         limit: usize,
     ) -> Result<Vec<IdentityToken>, StorageError> {
-        self.read(move |tx| {
+        self.read_many(move |tx| {
             let statement = tx.prepare_cached(
                 "select token_hash, user_id, created_at from identity_accounts
                  where ?1 < token_hash order by token_hash limit ?2",
@@ -122,7 +122,7 @@ impl ExportStore for SqliteStorage {
         after: Option<(UserId, TermsVersion)>,
         limit: usize,
     ) -> Result<Vec<AcceptedTerms<UserId>>, StorageError> {
-        self.read(move |tx| {
+        self.read_many(move |tx| {
             let statement = tx.prepare_cached(
                 "select user_id, policy, version, accepted_at from identity_terms_acceptances
                  where (?1, ?2, ?3) < (user_id, policy, version)
@@ -144,7 +144,7 @@ impl ExportStore for SqliteStorage {
         after: Option<InvitationTokenHash>,
         limit: usize,
     ) -> Result<Vec<Invitation>, StorageError> {
-        self.read(move |tx| {
+        self.read_many(move |tx| {
             let statement = tx.prepare_cached(
                 "select token_hash, address_hash, sender, sealed_details, sid, created_at, handed_over_at
                  from invitations where ?1 < token_hash order by token_hash limit ?2",
@@ -160,7 +160,7 @@ impl ExportStore for SqliteStorage {
         after: Option<(Localpart, AddressHash, String)>,
         limit: usize,
     ) -> Result<Vec<RecordedBind>, StorageError> {
-        self.read(move |tx| {
+        self.read_many(move |tx| {
             let statement = tx.prepare_cached(
                 "select localpart, medium, address_hash, sealed_address, id_server, bound_at from recorded_binds
                  where (?1, ?2, ?3) < (localpart, address_hash, id_server)

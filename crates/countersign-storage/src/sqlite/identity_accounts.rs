@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::{
     SqliteStorage,
     failure::Outcome,
-    rows::{Columns, View, change, change_one, find, list},
+    rows::{Columns, change, change_one},
 };
 use crate::{IdentityAccountStore, IdentityCaller, StorageError, sessions::parse_user_id};
 
@@ -35,19 +35,7 @@ impl IdentityAccountStore for SqliteStorage {
         &self,
         token: IdentityTokenHash,
     ) -> Result<Option<IdentityCaller>, StorageError> {
-        self.read(move |tx| {
-            let _view = View::begin(tx)?;
-            let statement =
-                tx.prepare_cached("select user_id, used_at from identity_accounts where token_hash = ?1")?;
-            let found = find(statement, [token.as_bytes()], |row| {
-                let mut columns = Columns::of("identity_accounts", row);
-                Ok((columns.parse("user_id", parse_user_id)?, columns.timestamp("used_at")?))
-            })?;
-            let Some((user_id, used_at)) = found else { return Ok(None) };
-            let accepted = list_accepted(tx, &user_id)?;
-            Ok(Some(IdentityCaller { user_id, used_at, accepted }))
-        })
-        .await
+        self.read(move |tx| find_caller(tx, token)).await
     }
 
     async fn note_identity_token_use(
@@ -93,13 +81,23 @@ impl IdentityAccountStore for SqliteStorage {
     }
 }
 
-fn list_accepted(tx: &Connection, user_id: &UserId) -> Outcome<Vec<TermsVersion>> {
-    let statement = tx.prepare_cached(
-        "select policy, version from identity_terms_acceptances where user_id = ?1 order by policy, version",
+fn find_caller(tx: &Connection, token: IdentityTokenHash) -> Outcome<Option<IdentityCaller>> {
+    let mut statement = tx.prepare_cached(
+        "select user_id, used_at, policy, version
+         from identity_accounts left join identity_terms_acceptances using (user_id)
+         where token_hash = ?1 order by policy, version",
     )?;
-    list(statement, [user_id.as_str()], |row| {
-        let mut columns = Columns::of("identity_terms_acceptances", row);
-        let policy = columns.parse("policy", |policy| Some(policy.to_owned()))?;
-        columns.parse("version", |version| TermsVersion::parse(&policy, version).ok())
-    })
+    let mut rows = statement.query([token.as_bytes()])?;
+    let mut caller = None;
+    while let Some(row) = rows.next()? {
+        let mut columns = Columns::of("identity_accounts", row);
+        let user_id = columns.parse("user_id", parse_user_id)?;
+        let used_at = columns.timestamp("used_at")?;
+        let caller = caller.get_or_insert(IdentityCaller { user_id, used_at, accepted: Vec::new() });
+        if let Some(policy) = columns.parse_optional("policy", |policy| Some(policy.to_owned()))? {
+            let version = columns.parse("version", |version| TermsVersion::parse(&policy, version).ok())?;
+            caller.accepted.push(version);
+        }
+    }
+    Ok(caller)
 }

@@ -84,7 +84,7 @@ impl InvitationStore for SqliteStorage {
         let public_key = public_key.to_owned();
         self.read(move |tx| {
             let mut statement = tx.prepare_cached("select 1 from ephemeral_keys where public_key = ?1")?;
-            Ok(statement.exists([public_key])?)
+            Ok(statement.exists([&public_key])?)
         })
         .await
     }

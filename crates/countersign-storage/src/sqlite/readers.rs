@@ -1,30 +1,62 @@
-//! Threads that read, each over a connection of its own that can't write.
+//! Connections that can't write, and how they are read over.
+//!
+//! A few rows are in memory most of the time, and then reading them takes a fraction of what it takes to wake a thread and be
+//! woken by it: so they are read where they are asked for. What would have to wait there is read by a thread: many rows, rows
+//! from a slow disk, and what comes while others hold the connections or the database.
+
+mod pace;
+#[cfg(test)]
+mod tests;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use self::pace::Pace;
 use super::{
-    SqliteSettings, connection,
+    SqliteSettings,
+    connection::{self, BUSY_TIMEOUT},
     failure::{Failure, Outcome},
 };
-use crate::{StorageError, outage::Condition};
+use crate::{OutageReason, StorageError, outage::Condition};
 
-/// The reading threads, as everyone else sees them.
+/// How many rows are few.
+const FEW: usize = 200;
+
+/// The connections and the threads, as everyone else sees them.
 pub(super) struct Readers {
+    connections: Arc<[ReadingConnection]>,
     queue: SyncSender<Message>,
     closed: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
     condition: Arc<Condition>,
+    pace: Pace,
+}
+
+/// How much an operation reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// A few rows.
+    Few,
+    /// So many rows that nobody else should wait until they are read.
+    Many,
+}
+
+impl Extent {
+    /// The extent of an operation that looks for so many rows.
+    pub(super) fn of(rows: usize) -> Self {
+        if rows <= FEW { Self::Few } else { Self::Many }
+    }
 }
 
 enum Message {
@@ -37,37 +69,38 @@ impl Readers {
     pub(super) fn start(settings: &SqliteSettings, condition: Arc<Condition>) -> Outcome<Self> {
         let (queue, reads) = sync_channel(settings.queue_capacity.get());
         let reads = Arc::new(Mutex::new(reads));
+        let open = |_| ReadingConnection::open(settings);
+        let connections: Arc<[_]> = (0..settings.readers.get()).map(open).collect::<Outcome<_>>()?;
         let mut threads = Vec::new();
-        for _ in 0..settings.readers.get() {
-            let connection = connection::open_reading(&settings.path)?;
-            let reads = Arc::clone(&reads);
+        for index in 0..connections.len() {
+            let (connections, reads) = (Arc::clone(&connections), Arc::clone(&reads));
             let thread = thread::Builder::new().name("sqlite-reader".to_owned());
-            threads.push(thread.spawn(move || serve(&connection, &reads))?);
+            threads.push(thread.spawn(move || serve(&connections[index], &reads))?);
         }
-        Ok(Self { queue, closed: AtomicBool::new(false), threads: Mutex::new(threads), condition })
+        let (closed, threads, pace) =
+            (AtomicBool::new(false), Mutex::new(threads), Pace::new(Instant::now()));
+        Ok(Self { connections, queue, closed, threads, condition, pace })
     }
 
-    /// Carries out an operation that only reads.
-    pub(super) async fn run<T, F>(&self, operation: F) -> Result<T, StorageError>
+    /// Carries out an operation that only reads. It may begin again on another thread.
+    pub(super) async fn run<T, F>(&self, extent: Extent, operation: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+        F: Fn(&Connection) -> Outcome<T> + Send + 'static,
     {
         if self.closed.load(Ordering::Acquire) {
             return Err(StorageError::Closed);
         }
+        if extent == Extent::Few
+            && let Some(outcome) = self.run_here(&operation)
+        {
+            return settle(&self.condition, outcome);
+        }
         let (answer, answered) = oneshot::channel();
         let condition = Arc::clone(&self.condition);
         let read = move |connection: &Connection| {
-            let outcome = catch_unwind(AssertUnwindSafe(|| operation(connection)));
-            let outcome = outcome.unwrap_or_else(|payload| Err(Failure::panicked(payload)));
-            match outcome.as_ref().map_err(|failure| (failure, failure.outage())) {
-                Ok(_) => condition.reads(),
-                Err((failure, Some(reason))) => condition.fails(reason, failure),
-                Err((_, None)) => {}
-            }
             // The caller may have stopped waiting.
-            let _ = answer.send(outcome.map_err(StorageError::from));
+            let _ = answer.send(settle(&condition, carry_out(operation, connection, BUSY_TIMEOUT)));
         };
         self.queue.try_send(Message::Read(Box::new(read))).map_err(|error| match error {
             TrySendError::Full(_) => {
@@ -79,7 +112,22 @@ impl Readers {
         answered.await.map_err(|_| StorageError::Closed)?
     }
 
-    /// Carries out what waits and ends the threads.
+    /// Carries out an operation on this thread, unless that would have to wait.
+    fn run_here<T>(&self, operation: impl Fn(&Connection) -> Outcome<T>) -> Option<Outcome<T>> {
+        let began = Instant::now();
+        if !self.pace.allows(began) {
+            return None;
+        }
+        let connection = self.connections.iter().find_map(ReadingConnection::try_lock)?;
+        let outcome = carry_out(operation, connection.as_ref()?, Duration::ZERO);
+        self.pace.note(began, Instant::now());
+        match outcome {
+            Err(failure) if failure.outage() == Some(OutageReason::Busy) => None,
+            outcome => Some(outcome),
+        }
+    }
+
+    /// Carries out what waits, ends the threads, and closes the connections.
     pub(super) fn finish(&self) {
         self.closed.store(true, Ordering::Release);
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
@@ -90,15 +138,61 @@ impl Readers {
         for thread in threads {
             let _ = thread.join();
         }
+        for connection in self.connections.iter() {
+            drop(connection.lock().take());
+        }
     }
 }
 
-fn serve(connection: &Connection, reads: &Mutex<Receiver<Message>>) {
-    loop {
-        let message = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match message {
-            Ok(Message::Read(read)) => read(connection),
-            Ok(Message::Finish) | Err(_) => return,
+/// A connection that one at a time reads over, until it is closed.
+struct ReadingConnection(Mutex<Option<Connection>>);
+
+impl ReadingConnection {
+    fn open(settings: &SqliteSettings) -> Outcome<Self> {
+        Ok(Self(Mutex::new(Some(connection::open_reading(&settings.path)?))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` while someone reads over it.
+    fn try_lock(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
+        match self.0.try_lock() {
+            Ok(connection) => Some(connection),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
+}
+
+fn serve(connection: &ReadingConnection, reads: &Mutex<Receiver<Message>>) {
+    loop {
+        let message = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match (message, connection.lock().as_ref()) {
+            (Ok(Message::Read(read)), Some(connection)) => read(connection),
+            (Ok(Message::Read(_)), None) | (Ok(Message::Finish) | Err(_), _) => return,
+        }
+    }
+}
+
+/// Carries out an operation over a connection, which waits that long for whoever holds the database.
+fn carry_out<T>(
+    operation: impl FnOnce(&Connection) -> Outcome<T>,
+    connection: &Connection,
+    patience: Duration,
+) -> Outcome<T> {
+    connection.busy_timeout(patience)?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| operation(connection)));
+    outcome.unwrap_or_else(|payload| Err(Failure::panicked(payload)))
+}
+
+/// What the caller is told, once the log was.
+fn settle<T>(condition: &Condition, outcome: Outcome<T>) -> Result<T, StorageError> {
+    match outcome.as_ref().map_err(|failure| (failure, failure.outage())) {
+        Ok(_) => condition.reads(),
+        Err((failure, Some(reason))) => condition.fails(reason, failure),
+        Err((_, None)) => {}
+    }
+    Ok(outcome?)
 }

@@ -7,7 +7,7 @@ use axum::{Router, body::Bytes, http::header, response::IntoResponse, routing::p
 use countersign::{
     config::Config,
     http,
-    server::{Cores, ServerLimits},
+    server::ServerLimits,
     wiring::{Node, Outside},
 };
 use tokio::net::TcpListener;
@@ -31,7 +31,7 @@ const CONSTANT: &str =
 pub(crate) fn run(serves: Serves, config: &Path) -> Result<()> {
     let config = Config::load_checked(Some(config), iter::empty())?;
     countersign::logging::init(&config.log)?;
-    countersign::server::runtime(Cores::beside(&config.storage))?.block_on(serve(serves, &config))
+    countersign::server::runtime()?.block_on(serve(serves, &config))
 }
 
 async fn serve(serves: Serves, config: &Config) -> Result<()> {

@@ -55,7 +55,7 @@ pub(super) fn run(args: DevArgs) -> Result<()> {
         .create(folder)
         .with_context(|| format!("can't make {}", folder.display()))?;
     keep_secret(&folder.join("master.key"), || MasterKeys::generate(&SystemRandom))?;
-    server::runtime(server::Cores::AllButOne)?.block_on(dev(args))
+    server::runtime()?.block_on(dev(args))
 }
 
 async fn dev(args: DevArgs) -> Result<()> {

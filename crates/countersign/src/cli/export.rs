@@ -42,7 +42,7 @@ fn write_out(config: &Config, out: impl Write) -> Result<()> {
         "The output holds the addresses of all users in clear: keep it as you would keep a key."
     )?;
     let export = wiring::export(config, |line| write_line(&mut out, line));
-    let lines = server::runtime(server::Cores::beside(&config.storage))?.block_on(export)?;
+    let lines = server::runtime()?.block_on(export)?;
     out.flush().context("the output can't be written")?;
     writeln!(stderr(), "Wrote {lines} lines.")?;
     Ok(())

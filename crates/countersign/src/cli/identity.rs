@@ -31,7 +31,7 @@ enum Command {
 pub(super) fn run(args: IdentityArgs) -> Result<()> {
     let config = Config::load_checked(args.config.config.as_deref(), std::env::vars())?;
     logging::init(&config.log)?;
-    server::runtime(server::Cores::beside(&config.storage))?.block_on(serve(&config, args.command))
+    server::runtime()?.block_on(serve(&config, args.command))
 }
 
 async fn serve(config: &Config, command: Command) -> Result<()> {

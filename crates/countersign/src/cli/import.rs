@@ -99,7 +99,7 @@ fn import_sydent(args: &SydentArgs) -> Result<()> {
     let mut watch = |event| show(&mut progress, event);
     let effect = args.common.effect();
     let import = wiring::import_sydent(&config, &args.database, signing_key.as_ref(), effect, &mut watch);
-    let report = server::runtime(server::Cores::beside(&config.storage))?.block_on(import);
+    let report = server::runtime()?.block_on(import);
     progress.end();
     print(&report?, effect)
 }
@@ -120,7 +120,7 @@ fn import_synapse(args: SynapseArgs) -> Result<()> {
     let mut progress = Progress::new();
     let mut watch = |event| show(&mut progress, event);
     let import = wiring::import_synapse(&config, &from, common.effect(), &mut watch);
-    let report = server::runtime(server::Cores::beside(&config.storage))?.block_on(import);
+    let report = server::runtime()?.block_on(import);
     progress.end();
     print(&report?, common.effect())
 }

@@ -10,7 +10,7 @@ use crate::{config::Config, logging, server, wiring};
 pub(super) fn run(args: &ConfigArgs) -> Result<()> {
     let config = Config::load_checked(args.config.as_deref(), std::env::vars())?;
     logging::init(&config.log)?;
-    server::runtime(server::Cores::beside(&config.storage))?.block_on(wiring::migrate(&config))?;
+    server::runtime()?.block_on(wiring::migrate(&config))?;
     writeln!(stdout(), "The tables are up to date.")?;
     Ok(())
 }

@@ -58,7 +58,7 @@ struct NewArgs {
 pub(super) fn run(args: RegistrationTokenArgs) -> Result<()> {
     let config = Config::load_checked(args.config.config.as_deref(), std::env::vars())?;
     logging::init(&config.log)?;
-    server::runtime(server::Cores::beside(&config.storage))?.block_on(serve(&config, args.command))
+    server::runtime()?.block_on(serve(&config, args.command))
 }
 
 async fn serve(config: &Config, command: Command) -> Result<()> {

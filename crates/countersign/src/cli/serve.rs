@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn run(args: &ConfigArgs) -> Result<()> {
     let config = Config::load_checked(args.config.as_deref(), std::env::vars())?;
     logging::init(&config.log)?;
-    server::runtime(server::Cores::beside(&config.storage))?.block_on(serve(config))
+    server::runtime()?.block_on(serve(config))
 }
 
 async fn serve(config: Config) -> Result<()> {

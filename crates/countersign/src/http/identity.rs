@@ -28,7 +28,7 @@ pub(super) use self::{
     error::IdentityError,
     extract::{
         IdentityAuthenticated, IdentityAuthenticatedBeforeTerms, IdentityJson, IdentityObject, IdentityQuery,
-        IdentityToken, LookupJson,
+        IdentityToken, LookupBody,
     },
 };
 

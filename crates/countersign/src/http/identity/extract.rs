@@ -1,6 +1,7 @@
 //! Extractors with the identity API's error codes.
 
 use axum::{
+    body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
     http::request::Parts,
 };
@@ -27,15 +28,14 @@ impl<T: FromObject> FromRequest<AppState> for IdentityJson<T> {
     }
 }
 
-/// The same for a lookup, which may name thousands of addresses.
-pub(in crate::http) struct LookupJson<T>(pub(in crate::http) T);
+/// The body of a lookup, which may name thousands of addresses, not yet parsed.
+pub(in crate::http) struct LookupBody(pub(in crate::http) Bytes);
 
-impl<T: FromObject> FromRequest<AppState> for LookupJson<T> {
+impl FromRequest<AppState> for LookupBody {
     type Rejection = IdentityError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, IdentityError> {
-        let bytes = read_body(request, state, state.settings().identity.max_lookup_body_bytes).await?;
-        Ok(Self(Object::read(&bytes)?))
+        Ok(Self(read_body(request, state, state.settings().identity.max_lookup_body_bytes).await?))
     }
 }
 

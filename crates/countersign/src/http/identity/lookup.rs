@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use countersign_api::identity::lookup::{HashDetailsResponse, LookupRequest, LookupResponse};
 use countersign_service::{self as service, Lookup};
 
-use super::{IdentityAuthenticated, IdentityError, LookupJson};
+use super::{IdentityAuthenticated, IdentityError, LookupBody};
 
 /// `GET /identity/v2/hash_details`
 /// ([spec](https://spec.matrix.org/v1.19/identity-service-api/#get_matrixidentityv2hash_details))
@@ -24,10 +24,11 @@ pub(in crate::http) async fn get_hash_details(
 pub(in crate::http) async fn look_up(
     State(lookup): State<Lookup>,
     IdentityAuthenticated(caller): IdentityAuthenticated,
-    LookupJson(body): LookupJson<LookupRequest>,
+    LookupBody(body): LookupBody,
 ) -> Result<Json<LookupResponse>, IdentityError> {
-    let LookupRequest { algorithm, pepper, addresses } = body;
+    let LookupRequest { algorithm, pepper, addresses } = &LookupRequest::read(&body)?;
+    let addresses = addresses.iter().map(AsRef::as_ref).collect();
     let found = lookup.lookup(&caller, service::LookupRequest { algorithm, pepper, addresses }).await?;
-    let mappings = found.into_iter().map(|(name, user_id)| (name, user_id.to_string())).collect();
+    let mappings = found.into_iter().map(|(name, user_id)| (name.to_owned(), user_id.to_string())).collect();
     Ok(Json(LookupResponse { mappings }))
 }

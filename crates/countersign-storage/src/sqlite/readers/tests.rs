@@ -1,0 +1,121 @@
+//! Where operations are read.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Mutex,
+        mpsc::{self, Sender},
+    },
+    thread::{self, ThreadId},
+};
+
+use rusqlite::ffi;
+use tempfile::TempDir;
+
+use super::*;
+
+/// Readers of an empty database.
+fn start(connections: usize) -> (Arc<Readers>, TempDir) {
+    let folder = TempDir::new().unwrap();
+    let mut settings = SqliteSettings::new(folder.path().join("test.db"));
+    settings.readers = NonZeroUsize::new(connections).unwrap();
+    connection::create_file(&settings.path).unwrap();
+    let readers = Readers::start(&settings, Arc::default()).unwrap();
+    (Arc::new(readers), folder)
+}
+
+/// Where an operation of that extent is carried out.
+async fn place(readers: &Readers, extent: Extent) -> ThreadId {
+    readers.run(extent, |_| Ok(thread::current().id())).await.unwrap()
+}
+
+/// Holds all connections but that many, until the senders are dropped.
+async fn hold_all_but(readers: &Arc<Readers>, free: usize) -> Vec<Sender<()>> {
+    let mut holds = Vec::new();
+    for _ in free..readers.connections.len() {
+        let (hold, held) = mpsc::channel::<()>();
+        let (began, has_begun) = oneshot::channel();
+        let (held, began) = (Mutex::new(held), Mutex::new(Some(began)));
+        let readers = Arc::clone(readers);
+        tokio::spawn(async move {
+            let wait = move |_: &Connection| {
+                began.lock().unwrap().take().unwrap().send(()).unwrap();
+                let _ = held.lock().unwrap().recv();
+                Ok(())
+            };
+            readers.run(Extent::Many, wait).await.unwrap();
+        });
+        has_begun.await.unwrap();
+        holds.push(hold);
+    }
+    holds
+}
+
+#[tokio::test]
+async fn few_rows_are_read_where_they_are_asked_for_and_many_elsewhere() {
+    let (readers, _folder) = start(1);
+    let here = thread::current().id();
+    assert_eq!(place(&readers, Extent::Few).await, here);
+    assert_ne!(place(&readers, Extent::Many).await, here);
+    assert_eq!((Extent::of(FEW), Extent::of(FEW + 1)), (Extent::Few, Extent::Many));
+}
+
+#[tokio::test]
+async fn whoever_reads_much_holds_one_connection_and_no_one_else_up() {
+    let (readers, _folder) = start(3);
+    let here = thread::current().id();
+    let _holds = hold_all_but(&readers, 1).await;
+    assert_eq!(place(&readers, Extent::Few).await, here);
+}
+
+#[tokio::test]
+async fn a_thread_waits_for_a_connection_when_all_are_held() {
+    let (readers, _folder) = start(2);
+    let here = thread::current().id();
+    let holds = hold_all_but(&readers, 0).await;
+    let waiting = place(&readers, Extent::Few);
+    let release = async { drop(holds) };
+    assert_ne!(tokio::join!(waiting, release).0, here);
+}
+
+#[tokio::test]
+async fn a_busy_database_is_waited_for_on_a_thread() {
+    let (readers, _folder) = start(1);
+    let here = thread::current().id();
+    let busy = move |_: &Connection| {
+        if thread::current().id() == here {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None);
+            return Err(error.into());
+        }
+        Ok(thread::current().id())
+    };
+    assert_ne!(readers.run(Extent::Few, busy).await.unwrap(), here);
+}
+
+#[tokio::test]
+async fn after_a_slow_read_a_thread_reads() {
+    let (readers, _folder) = start(1);
+    let here = thread::current().id();
+    let began = Instant::now();
+    let slow = |_: &Connection| {
+        thread::sleep(2 * pace::SLOW);
+        Ok(())
+    };
+    assert!(readers.run_here(slow).is_some());
+    assert!(!readers.pace.allows(began));
+    // One so slow that the pause is not over before this test.
+    readers.pace.note(began, began + Duration::from_hours(1));
+    assert_ne!(place(&readers, Extent::Few).await, here);
+}
+
+#[tokio::test]
+async fn nothing_is_read_once_they_are_finished() {
+    let (readers, _folder) = start(2);
+    readers.finish();
+    assert!(readers.connections.iter().all(|connection| connection.lock().is_none()));
+    assert!(readers.run_here(|_| Ok(())).is_none());
+    for extent in [Extent::Few, Extent::Many] {
+        let read = readers.run(extent, |_| Ok(())).await;
+        assert!(matches!(read, Err(StorageError::Closed)));
+    }
+}
