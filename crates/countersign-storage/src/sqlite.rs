@@ -1,4 +1,5 @@
-//! The SQLite backend: one thread writes, with one commit for all operations that wait; a few threads read.
+//! The SQLite backend: one thread writes, with one commit for all operations that wait. Few rows are read where they are asked
+//! for, many by a few threads.
 //!
 //! Each operation is a plain function over a connection, in the file of its aggregate: load, let core decide, save.
 
@@ -61,7 +62,7 @@ use crate::{StorageError, outage::Condition};
 pub struct SqliteSettings {
     /// The file. Made, with its folder, unless it exists; SQLite keeps `-wal` and `-shm` files beside it.
     pub path: PathBuf,
-    /// How many threads read.
+    /// How many connections read, and threads.
     pub readers: NonZeroUsize,
     /// How many operations may wait for the writer, and how many for the readers.
     pub queue_capacity: NonZeroUsize,

@@ -1,6 +1,6 @@
 //! Runs a node: its listeners, the workers, the janitor, and the way down.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use axum::{Router, body::Body, extract::ConnectInfo};
@@ -37,12 +37,13 @@ pub struct ServerLimits {
     pub grace: Duration,
 }
 
-/// A runtime for a server.
+/// A runtime for a server, with a thread for each core.
 ///
 /// # Errors
 /// When the system has no threads to give.
 pub fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build()
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    Builder::new_multi_thread().worker_threads(cores).enable_all().build()
 }
 
 /// Where a server listens.

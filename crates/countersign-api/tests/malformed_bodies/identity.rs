@@ -1,5 +1,7 @@
 //! The bodies, forms and queries of the identity service API.
 
+use std::borrow::Cow;
+
 use countersign_api::{
     BodyError, FromObject, Object,
     identity::{
@@ -259,20 +261,27 @@ fn a_lookup_is_read_alike_in_both_ways() {
     }
     let bytes = b"{\"algorithm\":\"\xff\",\"pepper\":\"p\",\"addresses\":[]}";
     assert_eq!(LookupRequest::read(bytes), Err(BodyError::NotJson));
+    let LookupRequest { algorithm, pepper, addresses } = LookupRequest::read(bodies[0].as_bytes()).unwrap();
+    let mut texts = addresses.into_iter().chain([algorithm, pepper]);
+    assert!(texts.all(|text| matches!(text, Cow::Borrowed(_))), "text is copied");
     let read = LookupRequest::read(bodies[2].as_bytes()).unwrap();
     assert_eq!((&*read.algorithm, &*read.pepper), ("sha256", "😀"));
     assert_eq!(read.addresses, ["\"", "\\/"]);
 }
 
-proptest! {
-    #[test]
-    fn a_damaged_lookup_is_read_alike_in_both_ways(index in 0_usize..60, byte in prop::sample::select(br#""\{}[],:0un "#)) {
-        let mut body = br#"{"algorithm":"sha256","pepper":"p","addresses":["a\u0041","b"]}"#.to_vec();
-        let end = body.len() - 1;
-        body[index.min(end)] = byte;
-        prop_assert_eq!(LookupRequest::read(&body), Object::read(&body));
+#[test]
+fn a_damaged_lookup_is_read_alike_in_both_ways() {
+    let whole = br#"{"algorithm":"sha256","pepper":"p","addresses":["a\u0041","b"]}"#;
+    for index in 0..whole.len() {
+        for byte in br#""\{}[],:0un "# {
+            let mut body = whole.to_vec();
+            body[index] = *byte;
+            assert_eq!(LookupRequest::read(&body), Object::read(&body), "{}", body.escape_ascii());
+        }
     }
+}
 
+proptest! {
     #[test]
     fn integer_text_means_what_the_integer_does(integer: i64) {
         let read = |value: Value| {

@@ -94,6 +94,7 @@ fn find_caller(tx: &Connection, token: IdentityTokenHash) -> Outcome<Option<Iden
         let user_id = columns.parse("user_id", parse_user_id)?;
         let used_at = columns.timestamp("used_at")?;
         let caller = caller.get_or_insert(IdentityCaller { user_id, used_at, accepted: Vec::new() });
+        columns.and_of("identity_terms_acceptances");
         if let Some(policy) = columns.parse_optional("policy", |policy| Some(policy.to_owned()))? {
             let version = columns.parse("version", |version| TermsVersion::parse(&policy, version).ok())?;
             caller.accepted.push(version);

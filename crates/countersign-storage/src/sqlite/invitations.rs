@@ -52,7 +52,7 @@ impl InvitationStore for SqliteStorage {
     }
 
     async fn list_waiting_invitations(&self, address: AddressHash) -> Result<Vec<Invitation>, StorageError> {
-        self.read(move |tx| {
+        self.read_many(move |tx| {
             let statement = tx.prepare_cached(
                 "select token_hash, address_hash, sender, sealed_details, sid, created_at, handed_over_at
                  from invitations where address_hash = ?1 and handed_over_at is null order by created_at, rowid",

@@ -84,7 +84,7 @@ impl OutboxStore for SqliteStorage {
     }
 
     async fn count_outbox(&self) -> Result<OutboxCounts, StorageError> {
-        self.read(|tx| {
+        self.read_many(|tx| {
             let statement = tx.prepare_cached("select count(*), min(created_at) from outbox")?;
             let counts = find(statement, [], |row| {
                 let mut columns = Columns::of("outbox", row);

@@ -30,8 +30,8 @@ use super::{
 };
 use crate::{OutageReason, StorageError, outage::Condition};
 
-/// How many rows are few.
-const FEW: usize = 200;
+/// How many rows are few, wherever they lie.
+const FEW: usize = 32;
 
 /// The connections and the threads, as everyone else sees them.
 pub(super) struct Readers {
@@ -75,11 +75,10 @@ impl Readers {
         for index in 0..connections.len() {
             let (connections, reads) = (Arc::clone(&connections), Arc::clone(&reads));
             let thread = thread::Builder::new().name("sqlite-reader".to_owned());
-            threads.push(thread.spawn(move || serve(&connections[index], &reads))?);
+            threads.push(thread.spawn(move || serve(&connections, index, &reads))?);
         }
-        let (closed, threads, pace) =
-            (AtomicBool::new(false), Mutex::new(threads), Pace::new(Instant::now()));
-        Ok(Self { connections, queue, closed, threads, condition, pace })
+        let (closed, pace) = (AtomicBool::new(false), Pace::new(Instant::now()));
+        Ok(Self { connections, queue, closed, threads: Mutex::new(threads), condition, pace })
     }
 
     /// Carries out an operation that only reads. It may begin again on another thread.
@@ -114,13 +113,12 @@ impl Readers {
 
     /// Carries out an operation on this thread, unless that would have to wait.
     fn run_here<T>(&self, operation: impl Fn(&Connection) -> Outcome<T>) -> Option<Outcome<T>> {
-        let began = Instant::now();
-        if !self.pace.allows(began) {
-            return None;
-        }
         let connection = self.connections.iter().find_map(ReadingConnection::try_lock)?;
-        let outcome = carry_out(operation, connection.as_ref()?, Duration::ZERO);
-        self.pace.note(began, Instant::now());
+        let connection = connection.as_ref()?;
+        let began = Instant::now();
+        let tried = self.pace.begin(began)?;
+        let outcome = carry_out(operation, connection, Duration::ZERO);
+        self.pace.note(tried, began, Instant::now());
         match outcome {
             Err(failure) if failure.outage() == Some(OutageReason::Busy) => None,
             outcome => Some(outcome),
@@ -130,12 +128,13 @@ impl Readers {
     /// Carries out what waits, ends the threads, and closes the connections.
     pub(super) fn finish(&self) {
         self.closed.store(true, Ordering::Release);
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for _ in &threads {
+        // Whoever closes at the same time waits.
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in threads.iter() {
             // The only way for this to fail is that all threads are gone, which joining finds out.
             let _ = self.queue.send(Message::Finish);
         }
-        for thread in threads {
+        for thread in threads.drain(..) {
             let _ = thread.join();
         }
         for connection in self.connections.iter() {
@@ -166,12 +165,15 @@ impl ReadingConnection {
     }
 }
 
-fn serve(connection: &ReadingConnection, reads: &Mutex<Receiver<Message>>) {
+/// Carries out what comes, over any connection that is free, or else over its own once it is.
+fn serve(connections: &[ReadingConnection], own: usize, reads: &Mutex<Receiver<Message>>) {
     loop {
         let message = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match (message, connection.lock().as_ref()) {
-            (Ok(Message::Read(read)), Some(connection)) => read(connection),
-            (Ok(Message::Read(_)), None) | (Ok(Message::Finish) | Err(_), _) => return,
+        let Ok(Message::Read(read)) = message else { return };
+        // Others begin at the first.
+        let free = connections.iter().rev().find_map(ReadingConnection::try_lock);
+        if let Some(connection) = free.unwrap_or_else(|| connections[own].lock()).as_ref() {
+            read(connection);
         }
     }
 }

@@ -58,7 +58,7 @@ impl RecordedBindStore for SqliteStorage {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<BindToTakeBack>, StorageError> {
-        self.read(move |tx| {
+        self.read_many(move |tx| {
             let statement = tx.prepare_cached(
                 "select localpart, medium, address_hash, sealed_address, id_server, bound_at, tries
                  from recorded_binds where take_back_at <= ?1 order by take_back_at limit ?2",

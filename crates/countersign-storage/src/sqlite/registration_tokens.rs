@@ -22,14 +22,14 @@ impl RegistrationTokenStore for SqliteStorage {
         token: RegistrationTokenHash,
         now: Timestamp,
     ) -> Result<Option<HeldRegistrationToken>, StorageError> {
-        self.read(move |tx| load(tx, token, now)).await
+        self.read_many(move |tx| load(tx, token, now)).await
     }
 
     async fn list_registration_tokens(
         &self,
         now: Timestamp,
     ) -> Result<Vec<HeldRegistrationToken>, StorageError> {
-        self.read(move |tx| {
+        self.read_many(move |tx| {
             let statement = tx.prepare_cached(
                 "select token_hash, sealed_token, uses_allowed, completed, expires_at, created_at,
                     (select count(*) from uia_sessions

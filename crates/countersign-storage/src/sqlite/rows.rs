@@ -19,6 +19,11 @@ impl<'row> Columns<'row> {
         Self { row, table, next: 0 }
     }
 
+    /// The columns that follow come from another table.
+    pub(super) fn and_of(&mut self, table: &'static str) {
+        self.table = table;
+    }
+
     /// The next column, if `parse` makes sense of its text.
     pub(super) fn parse<T>(
         &mut self,

@@ -18,7 +18,7 @@ pub struct StorageConfig {
     /// The database: `sqlite:///var/lib/countersign/countersign.db`, or `postgres://user@host/database` to share it with
     /// other nodes.
     pub url: StorageUrl,
-    /// How many connections read beside the one that writes. SQLite only.
+    /// How many connections, each with a thread, read beside the one that writes. SQLite only.
     #[serde(default = "default_readers")]
     pub readers: NonZeroUsize,
     /// How many operations may wait for the writer; beyond, requests are answered with 503 and `Retry-After`.

@@ -232,7 +232,8 @@ impl Drop for TestNode {
     fn drop(&mut self) {
         let delivers = self.undelivered == Undelivered::Fail && !thread::panicking();
         if delivers && self.thread.is_some() {
-            // What no test waited for, such as a notice: a node that goes down leaves it to the next start.
+            // What no test waited for, such as a notice: a node that goes down leaves it to the next start. Only mail and SMS
+            // still arrive: whatever runs on the test's own runtime stands still meanwhile.
             let patience_ends = Instant::now() + PATIENCE;
             while self.count_owed() != 0 && Instant::now() < patience_ends {
                 thread::sleep(GLANCE);

@@ -12,7 +12,7 @@ use std::{
 use rusqlite::ffi;
 use tempfile::TempDir;
 
-use super::*;
+use super::{pace::Try, *};
 
 /// Readers of an empty database.
 fn start(connections: usize) -> (Arc<Readers>, TempDir) {
@@ -82,14 +82,39 @@ async fn a_thread_waits_for_a_connection_when_all_are_held() {
 async fn a_busy_database_is_waited_for_on_a_thread() {
     let (readers, _folder) = start(1);
     let here = thread::current().id();
-    let busy = move |_: &Connection| {
+    let busy = move |connection: &Connection| {
+        let patience: u32 = connection.pragma_query_value(None, "busy_timeout", |row| row.get(0))?;
         if thread::current().id() == here {
+            assert_eq!(patience, 0);
             let error = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None);
             return Err(error.into());
         }
-        Ok(thread::current().id())
+        Ok(Duration::from_millis(patience.into()))
     };
-    assert_ne!(readers.run(Extent::Few, busy).await.unwrap(), here);
+    for _ in 0..2 {
+        assert_eq!(readers.run(Extent::Few, busy).await.unwrap(), BUSY_TIMEOUT);
+    }
+}
+
+#[test]
+fn a_thread_takes_whatever_connection_is_free() {
+    let (readers, _folder) = start(2);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for held in 0..2 {
+        let _held = readers.connections[held].lock();
+        // Were it for the threads' own connections, one of these would wait for ever.
+        for _ in 0..4 {
+            runtime.block_on(readers.run(Extent::Many, |_| Ok(()))).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_panic_leaves_the_connection_to_others() {
+    let (readers, _folder) = start(1);
+    let panics = |_: &Connection| -> Outcome<()> { panic!("as this case wants it") };
+    assert!(readers.run_here(panics).is_some_and(|outcome| outcome.is_err()));
+    readers.run(Extent::Many, |_| Ok(())).await.unwrap();
 }
 
 #[tokio::test]
@@ -102,9 +127,9 @@ async fn after_a_slow_read_a_thread_reads() {
         Ok(())
     };
     assert!(readers.run_here(slow).is_some());
-    assert!(!readers.pace.allows(began));
-    // One so slow that the pause is not over before this test.
-    readers.pace.note(began, began + Duration::from_hours(1));
+    assert_eq!(readers.pace.begin(began), None);
+    // One so late that the pause is not over before this test.
+    readers.pace.note(Try::Usual, began, began + Duration::from_hours(1));
     assert_ne!(place(&readers, Extent::Few).await, here);
 }
 

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use countersign_core::{
-    LookupFilter, LookupKeySource, Stage, TokenOwner, UIA_SESSION_LIFETIME, UiaOperation, UiaSession,
-    UiaTargetHash,
+    LookupFilter, LookupKeySource, Stage, TermsVersion, TokenOwner, UIA_SESSION_LIFETIME, UiaOperation,
+    UiaSession, UiaTargetHash, UserId,
 };
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
 use super::{SqliteStorage, open, settings};
 use crate::{
-    AccountStore as _, AssociationStore as _, Deactivated, InvitationStored, PepperStore as _,
-    RegistrationTokenStore as _, SigningKeyStore as _, StorageError, ThreepidStore as _, TokenStore as _,
-    UiaStore as _,
+    AccountStore as _, AssociationStore as _, Deactivated, IdentityAccountStore as _, InvitationStored,
+    PepperStore as _, RegistrationTokenStore as _, SigningKeyStore as _, StorageError, ThreepidStore as _,
+    TokenStore as _, UiaStore as _,
     contract::{data::*, identity_data::*},
 };
 
@@ -164,4 +164,13 @@ async fn identity_row_that_makes_no_sense_is_named() {
     damage("update peppers set state = 'forgotten'").await;
     let error = storage.list_peppers().await.unwrap_err();
     assert!(matches!(error, StorageError::Corrupt { table: "peppers", column: "state" }), "{error:?}");
+    let token = keyring().identity_token_hash("token");
+    let alice = UserId::parse("@alice:example.org").unwrap();
+    storage.add_identity_token(token, &alice, NOW).await.unwrap();
+    storage.accept_identity_terms(&alice, vec![TermsVersion::parse("tos", "1").unwrap()], NOW).await.unwrap();
+    damage("update identity_terms_acceptances set version = ''").await;
+    let error = storage.find_identity_caller(token).await.unwrap_err();
+    let expected =
+        matches!(error, StorageError::Corrupt { table: "identity_terms_acceptances", column: "version" });
+    assert!(expected, "{error:?}");
 }
