@@ -5,13 +5,14 @@
 //! from a slow disk, and what comes while others hold the connections or the database.
 
 mod pace;
+mod pool;
 #[cfg(test)]
 mod tests;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
@@ -22,7 +23,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use self::pace::Pace;
+use self::{pace::Pace, pool::Pool};
 use super::{
     SqliteSettings,
     connection::{self, BUSY_TIMEOUT},
@@ -35,7 +36,7 @@ const FEW: usize = 32;
 
 /// The connections and the threads, as everyone else sees them.
 pub(super) struct Readers {
-    connections: Arc<[ReadingConnection]>,
+    connections: Arc<Pool>,
     queue: SyncSender<Message>,
     closed: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -69,13 +70,14 @@ impl Readers {
     pub(super) fn start(settings: &SqliteSettings, condition: Arc<Condition>) -> Outcome<Self> {
         let (queue, reads) = sync_channel(settings.queue_capacity.get());
         let reads = Arc::new(Mutex::new(reads));
-        let open = |_| ReadingConnection::open(settings);
-        let connections: Arc<[_]> = (0..settings.readers.get()).map(open).collect::<Outcome<_>>()?;
+        let open = |_| connection::open_reading(&settings.path);
+        let connections: Vec<_> = (0..settings.readers.get()).map(open).collect::<Outcome<_>>()?;
+        let connections = Arc::new(Pool::new(connections));
         let mut threads = Vec::new();
-        for index in 0..connections.len() {
+        for _ in 0..settings.readers.get() {
             let (connections, reads) = (Arc::clone(&connections), Arc::clone(&reads));
             let thread = thread::Builder::new().name("sqlite-reader".to_owned());
-            threads.push(thread.spawn(move || serve(&connections, index, &reads))?);
+            threads.push(thread.spawn(move || serve(&connections, &reads))?);
         }
         let (closed, pace) = (AtomicBool::new(false), Pace::new(Instant::now()));
         Ok(Self { connections, queue, closed, threads: Mutex::new(threads), condition, pace })
@@ -113,11 +115,10 @@ impl Readers {
 
     /// Carries out an operation on this thread, unless that would have to wait.
     fn run_here<T>(&self, operation: impl Fn(&Connection) -> Outcome<T>) -> Option<Outcome<T>> {
-        let connection = self.connections.iter().find_map(ReadingConnection::try_lock)?;
-        let connection = connection.as_ref()?;
+        let connection = self.connections.try_take()?;
         let began = Instant::now();
         let tried = self.pace.begin(began)?;
-        let outcome = carry_out(operation, connection, Duration::ZERO);
+        let outcome = carry_out(operation, &connection, Duration::ZERO);
         self.pace.note(tried, began, Instant::now());
         match outcome {
             Err(failure) if failure.outage() == Some(OutageReason::Busy) => None,
@@ -137,43 +138,16 @@ impl Readers {
         for thread in threads.drain(..) {
             let _ = thread.join();
         }
-        for connection in self.connections.iter() {
-            drop(connection.lock().take());
-        }
+        self.connections.close();
     }
 }
 
-/// A connection that one at a time reads over, until it is closed.
-struct ReadingConnection(Mutex<Option<Connection>>);
-
-impl ReadingConnection {
-    fn open(settings: &SqliteSettings) -> Outcome<Self> {
-        Ok(Self(Mutex::new(Some(connection::open_reading(&settings.path)?))))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// `None` while someone reads over it.
-    fn try_lock(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
-        match self.0.try_lock() {
-            Ok(connection) => Some(connection),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
-    }
-}
-
-/// Carries out what comes, over any connection that is free, or else over its own once it is.
-fn serve(connections: &[ReadingConnection], own: usize, reads: &Mutex<Receiver<Message>>) {
+fn serve(connections: &Pool, reads: &Mutex<Receiver<Message>>) {
     loop {
         let message = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Message::Read(read)) = message else { return };
-        // Others begin at the first.
-        let free = connections.iter().rev().find_map(ReadingConnection::try_lock);
-        if let Some(connection) = free.unwrap_or_else(|| connections[own].lock()).as_ref() {
-            read(connection);
+        if let Some(connection) = connections.take() {
+            read(&connection);
         }
     }
 }

@@ -29,10 +29,10 @@ async fn place(readers: &Readers, extent: Extent) -> ThreadId {
     readers.run(extent, |_| Ok(thread::current().id())).await.unwrap()
 }
 
-/// Holds all connections but that many, until the senders are dropped.
-async fn hold_all_but(readers: &Arc<Readers>, free: usize) -> Vec<Sender<()>> {
+/// Holds that many connections, until the senders are dropped.
+async fn hold(readers: &Arc<Readers>, count: usize) -> Vec<Sender<()>> {
     let mut holds = Vec::new();
-    for _ in free..readers.connections.len() {
+    for _ in 0..count {
         let (hold, held) = mpsc::channel::<()>();
         let (began, has_begun) = oneshot::channel();
         let (held, began) = (Mutex::new(held), Mutex::new(Some(began)));
@@ -64,7 +64,7 @@ async fn few_rows_are_read_where_they_are_asked_for_and_many_elsewhere() {
 async fn whoever_reads_much_holds_one_connection_and_no_one_else_up() {
     let (readers, _folder) = start(3);
     let here = thread::current().id();
-    let _holds = hold_all_but(&readers, 1).await;
+    let _holds = hold(&readers, 2).await;
     assert_eq!(place(&readers, Extent::Few).await, here);
 }
 
@@ -72,7 +72,7 @@ async fn whoever_reads_much_holds_one_connection_and_no_one_else_up() {
 async fn a_thread_waits_for_a_connection_when_all_are_held() {
     let (readers, _folder) = start(2);
     let here = thread::current().id();
-    let holds = hold_all_but(&readers, 0).await;
+    let holds = hold(&readers, 2).await;
     let waiting = place(&readers, Extent::Few);
     let release = async { drop(holds) };
     assert_ne!(tokio::join!(waiting, release).0, here);
@@ -96,16 +96,12 @@ async fn a_busy_database_is_waited_for_on_a_thread() {
     }
 }
 
-#[test]
-fn a_thread_takes_whatever_connection_is_free() {
+#[tokio::test]
+async fn a_thread_takes_whatever_connection_is_free() {
     let (readers, _folder) = start(2);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for held in 0..2 {
-        let _held = readers.connections[held].lock();
-        // Were it for the threads' own connections, one of these would wait for ever.
-        for _ in 0..4 {
-            runtime.block_on(readers.run(Extent::Many, |_| Ok(()))).unwrap();
-        }
+    let _held = readers.connections.try_take().unwrap();
+    for _ in 0..8 {
+        readers.run(Extent::Many, |_| Ok(())).await.unwrap();
     }
 }
 
@@ -136,11 +132,31 @@ async fn after_a_slow_read_a_thread_reads() {
 #[tokio::test]
 async fn nothing_is_read_once_they_are_finished() {
     let (readers, _folder) = start(2);
-    readers.finish();
-    assert!(readers.connections.iter().all(|connection| connection.lock().is_none()));
-    assert!(readers.run_here(|_| Ok(())).is_none());
-    for extent in [Extent::Few, Extent::Many] {
-        let read = readers.run(extent, |_| Ok(())).await;
-        assert!(matches!(read, Err(StorageError::Closed)));
+    for _ in 0..2 {
+        readers.finish();
+        assert!(readers.connections.take().is_none());
+        assert!(readers.run_here(|_| Ok(())).is_none());
+        for extent in [Extent::Few, Extent::Many] {
+            let read = readers.run(extent, |_| Ok(())).await;
+            assert!(matches!(read, Err(StorageError::Closed)));
+        }
     }
+}
+
+#[tokio::test]
+async fn finishing_waits_for_what_is_read() {
+    let (readers, _folder) = start(2);
+    let lent = readers.connections.try_take().unwrap();
+    let finishing = thread::spawn({
+        let readers = Arc::clone(&readers);
+        move || readers.finish()
+    });
+    // Until the other connection is closed, and only this one is left.
+    while readers.connections.try_take().is_some() {
+        tokio::task::yield_now().await;
+    }
+    assert!(lent.is_autocommit() && !finishing.is_finished());
+    drop(lent);
+    finishing.join().unwrap();
+    assert!(readers.connections.take().is_none());
 }
